@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "nn/layers.h"
 #include "nn/model_config.h"
 #include "nn/packed_batch.h"
 
@@ -51,9 +53,17 @@ class Transformer {
   // sequence's last token (see StepBatch). No autograd.
   at::Tensor step(const StepBatch& batch, KvCache& cache) const;
 
+  // Cosines and sines for at least `length` positions, grown on demand.
+  RotaryTable rotary(int64_t length) const;
+
  private:
+  struct RotaryCache {
+    std::mutex mutex;
+    RotaryTable table;
+  };
   ModelConfig config_;
   std::map<std::string, at::Tensor> parameters_;
+  std::shared_ptr<RotaryCache> rotary_ = std::make_shared<RotaryCache>();
 };
 
 }  // namespace foil::nn

@@ -1,0 +1,47 @@
+// Weights of a decoder by role, and the two halves of a layer around its attention: shared by the training pass and the cached step.
+#pragma once
+#include <ATen/ATen.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "nn/layers.h"
+#include "nn/model_config.h"
+
+namespace foil::nn {
+
+// Every parameter a model of this configuration has, in the Hugging Face spelling, with its shape.
+std::map<std::string, std::vector<int64_t>> parameter_shapes(const ModelConfig& config);
+
+struct Layer {  // undefined tensors where the architecture has none
+  at::Tensor input_norm, post_norm;            // [hidden]
+  at::Tensor q, k, v, o;                       // [heads·d, hidden], [kv_heads·d, hidden] ×2, [hidden, heads·d]
+  at::Tensor q_bias, k_bias, v_bias, o_bias;
+  at::Tensor q_norm, k_norm;                   // [d]
+  at::Tensor gate, up, down;                   // [intermediate, hidden] ×2, [hidden, intermediate]
+
+  // In the order of the fields.
+  static Layer from(const std::vector<at::Tensor>& t) {
+    return {t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]};
+  }
+};
+
+// Handles into a Transformer's parameters.
+struct Decoder {
+  Decoder(const ModelConfig& config, const std::map<std::string, at::Tensor>& parameters);
+  at::Tensor embedding, norm, output;
+  std::vector<Layer> layers;
+};
+
+struct QueryKeyValue {
+  at::Tensor q, k, v;  // [T, heads, d], [T, kv_heads, d] ×2, rotated
+};
+
+// Norm, projections, q/k norm and rotary positions of x [T, hidden].
+QueryKeyValue project(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table);
+
+// Output projection, residual, norm, MLP, residual: [T, hidden] from x and the attended values [T, heads, d].
+at::Tensor finish_layer(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& attended);
+
+}  // namespace foil::nn

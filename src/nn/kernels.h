@@ -1,0 +1,39 @@
+// f32 CPU loops under the layers: small matrix products, softmax rows, RMSNorm, SwiGLU, rotary positions.
+//
+// Raw pointers and strides, no tensors, no threads: callers split the work. Each function is compiled for AVX-512, AVX2 and plain
+// x86-64 and chosen at run time, so one binary serves every machine. Results do not depend on how callers split rows.
+#pragma once
+#include <cstdint>
+
+namespace foil::nn::kernels {
+
+// C[m, n] = (accumulate ? C : 0) + Σ_k A[m·a_row + k·a_col] · B[k·b_row + n]; rows of B and C are contiguous.
+void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
+              int64_t c_row, bool accumulate);
+
+// out[c, r] = in[r·in_row + c] for r < rows, c < columns; out rows are out_row apart.
+void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row);
+
+// x[i] = exp(x[i]·scale − max) over n entries; returns log Σ exp(x·scale) and divides by the sum when `normalise`.
+float softmax_row(float* x, int64_t n, float scale, bool normalise);
+
+// x[i] = exp(x[i]·scale − lse).
+void exp_row(float* x, int64_t n, float scale, float lse);
+
+float dot(const float* a, const float* b, int64_t n);
+void add_row(float* out, const float* in, int64_t n);
+
+// y = x · rsqrt(mean x² + eps) · w over rows of n; inverse_rms[rows] is kept for the backward pass.
+void rms_norm(const float* x, const float* w, float* y, float* inverse_rms, int64_t rows, int64_t n, float eps);
+// dx of the same; dw is accumulated into dw_partial[n].
+void rms_norm_backward(const float* x, const float* w, const float* inverse_rms, const float* dy, float* dx, float* dw_partial, int64_t rows, int64_t n);
+
+// out = silu(gate) · up, element by element.
+void swiglu(const float* gate, const float* up, float* out, int64_t n);
+void swiglu_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, int64_t n);
+
+// Rotates `heads` heads of size d in one row: the half-split layout of Hugging Face. cosine and sine have d/2 entries.
+// direction +1 forward, −1 backward (the inverse rotation).
+void rotate(const float* in, float* out, int64_t heads, int64_t d, const float* cosine, const float* sine, float direction);
+
+}  // namespace foil::nn::kernels

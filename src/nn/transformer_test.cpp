@@ -1,0 +1,139 @@
+#include "nn/transformer.h"
+
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "nn/attention.h"
+#include "nn/logprob.h"
+
+namespace foil::nn {
+
+static ModelConfig tiny(const std::string& type) {
+  ModelConfig c;
+  c.model_type = type;
+  c.vocab_size = 61, c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 2;
+  c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8;
+  c.attention_bias = type == "qwen2", c.qk_norm = type == "qwen3", c.tie_word_embeddings = type == "qwen2";
+  return c;
+}
+
+static std::vector<int32_t> tokens(int n, int seed) {
+  std::vector<int32_t> out;
+  for (int i = 0; i < n; ++i) out.push_back((i * 7 + seed * 13 + i * i) % 61);
+  return out;
+}
+
+// Slow twin: a dense mask over the whole packed batch.
+static at::Tensor dense_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::vector<Segment>& segments) {
+  const int64_t T = q.size(0), group = q.size(1) / k.size(1);
+  at::Tensor mask = at::zeros({T, T}, at::kBool);
+  for (const Segment& s : segments) {
+    mask.slice(0, s.begin, s.end).slice(1, s.begin, s.end).copy_(at::ones({s.length(), s.length()}, at::kBool).tril());
+    if (s.prefix >= 0) mask.slice(0, s.begin, s.end).slice(1, segments[s.prefix].begin, segments[s.prefix].end).fill_(true);
+  }
+  const at::Tensor keys = k.repeat_interleave(group, 1).transpose(0, 1), values = v.repeat_interleave(group, 1).transpose(0, 1);
+  const at::Tensor scores = at::matmul(q.transpose(0, 1), keys.transpose(1, 2)) / std::sqrt(double(q.size(2)));
+  return at::matmul(at::softmax(scores.masked_fill(mask.logical_not(), -INFINITY), -1), values).transpose(0, 1);
+}
+
+TEST(PackedAttention, EqualsDenseTwinWithGradients) {
+  const std::vector<Segment> segments = {{0, 37, -1}, {37, 80, 0}, {80, 85, 0}, {85, 86, -1}, {86, 190, -1}, {190, 250, 4}};
+  at::manual_seed(1);
+  for (const int64_t d : {8, 20, 64}) {
+    std::vector<at::Tensor> ours, twin;
+    for (const int64_t heads : {6, 2, 2}) {
+      ours.push_back(at::randn({250, heads, d}).requires_grad_());
+      twin.push_back(ours.back().detach().clone().requires_grad_());
+    }
+    const at::Tensor weight = at::randn({250, 6, d});
+    const at::Tensor a = packed_attention(ours[0], ours[1], ours[2], segments), b = dense_attention(twin[0], twin[1], twin[2], segments);
+    EXPECT_TRUE(at::allclose(a, b, 1e-4, 1e-5)) << (a - b).abs().max();
+    (a * weight).sum().backward();
+    (b * weight).sum().backward();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(at::allclose(ours[i].grad(), twin[i].grad(), 1e-3, 1e-4)) << i << (ours[i].grad() - twin[i].grad()).abs().max();
+  }
+}
+
+class Architectures : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(All, Architectures, testing::Values("llama", "qwen2", "qwen3"));
+
+TEST_P(Architectures, PackedEqualsAloneAndSharedPrefixEqualsRepeated) {
+  const auto model = Transformer::random(tiny(GetParam()), 3);
+  at::NoGradGuard off;
+  const auto prompt = tokens(9, 1), one = tokens(5, 2), two = tokens(11, 3);
+  BatchPacker packed;
+  const int32_t p = packed.add(prompt);
+  packed.add(one, p);
+  packed.add(two, p);
+  const at::Tensor together = model.hidden(packed.build());
+  auto alone = [&](const std::vector<int32_t>& completion) {
+    std::vector<int32_t> all = prompt;
+    all.insert(all.end(), completion.begin(), completion.end());
+    BatchPacker packer;
+    packer.add(all);
+    return model.hidden(packer.build());
+  };
+  EXPECT_TRUE(at::allclose(together.slice(0, 9, 14), alone(one).slice(0, 9), 1e-4, 1e-5));
+  EXPECT_TRUE(at::allclose(together.slice(0, 14, 25), alone(two).slice(0, 9), 1e-4, 1e-5));
+}
+
+TEST_P(Architectures, RecomputeIsBitEqual) {
+  auto model = Transformer::random(tiny(GetParam()), 3);
+  model.requires_grad(true);
+  BatchPacker packer;
+  packer.add(tokens(20, 1));
+  packer.add(tokens(7, 2), 0);
+  std::vector<std::map<std::string, at::Tensor>> gradients;
+  for (const bool recompute : {false, true}) {
+    for (auto& [_, t] : model.parameters()) t.mutable_grad() = at::Tensor();
+    const at::Tensor h = model.hidden(packer.build(), {recompute});
+    token_logprobs(h, model.output_weight(), packer.build().tokens).logprob.sum().backward();
+    gradients.emplace_back();
+    for (auto& [name, t] : model.parameters()) gradients.back()[name] = t.grad().clone();
+  }
+  for (auto& [name, g] : gradients[0]) EXPECT_TRUE(at::equal(g, gradients[1][name])) << name;
+}
+
+TEST_P(Architectures, GradientsMatchFiniteDifferences) {
+  auto model = Transformer::random(tiny(GetParam()), 3);
+  for (auto& [name, t] : model.parameters())
+    if (t.dim() == 2) t.mul_(8);  // far from the linear regime
+  model.requires_grad(true);
+  BatchPacker packer;
+  packer.add(tokens(12, 1));
+  packer.add(tokens(6, 2), 0);
+  const auto batch = packer.build();
+  auto loss = [&] { return token_logprobs(model.hidden(batch), model.output_weight(), batch.tokens.roll(-1)).logprob.sum(); };
+  loss().backward();
+  at::NoGradGuard off;
+  for (auto& [name, t] : model.parameters()) {
+    const at::Tensor direction = t.grad() / (t.grad().norm() + 1e-12);
+    const double step = 2e-3 * std::sqrt(double(t.norm().item<float>()) + 0.1);
+    t.add_(direction, step);
+    const double up = loss().item<float>();
+    t.add_(direction, -2 * step);
+    const double down = loss().item<float>();
+    t.add_(direction, step);
+    const double slope = (up - down) / (2 * step), expected = t.grad().norm().item<float>();
+    EXPECT_NEAR(slope, expected, 0.03 * expected + 0.02) << name;
+  }
+}
+
+TEST(TokenLogprobs, EqualsLogSoftmaxInChunksWithGradients) {
+  at::manual_seed(2);
+  for (const double temperature : {1.0, 0.7}) {
+    auto hidden = at::randn({37, 16}, at::kDouble).requires_grad_(), weight = at::randn({50, 16}, at::kDouble).requires_grad_();
+    auto hidden2 = hidden.detach().clone().requires_grad_(), weight2 = weight.detach().clone().requires_grad_();
+    const at::Tensor targets = at::randint(50, {37}, at::kLong), g = at::randn({37}, at::kDouble);
+    const auto ours = token_logprobs(hidden, weight, targets, temperature, true, 8);
+    const at::Tensor all = at::log_softmax(at::linear(hidden2, weight2) / temperature, 1);
+    EXPECT_TRUE(at::allclose(ours.logprob, all.gather(1, targets.unsqueeze(1)).squeeze(1)));
+    EXPECT_TRUE(at::allclose(ours.entropy, -(all.exp() * all).sum(1)));
+    (ours.logprob * g).sum().backward();
+    (all.gather(1, targets.unsqueeze(1)).squeeze(1) * g).sum().backward();
+    EXPECT_TRUE(at::allclose(hidden.grad(), hidden2.grad()));
+    EXPECT_TRUE(at::allclose(weight.grad(), weight2.grad()));
+  }
+}
+
+}  // namespace foil::nn

@@ -21,8 +21,10 @@ struct Layer {  // undefined tensors where the architecture has none
   at::Tensor q_norm, k_norm;                   // [d]
   at::Tensor gate, up, down;                   // [intermediate, hidden] ×2, [hidden, intermediate]
 
-  // In the order of the fields.
-  static Layer from(const std::vector<at::Tensor>& t) {
+  // From tensors in the order of the fields; an empty tensor stands for an absent one.
+  static Layer from(std::vector<at::Tensor> t) {
+    for (auto& x : t)
+      if (x.defined() && x.numel() == 0) x = at::Tensor();
     return {t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]};
   }
 };

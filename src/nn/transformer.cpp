@@ -194,8 +194,11 @@ at::Tensor Transformer::hidden(const PackedBatch& batch, const ForwardOptions& o
     keep = c10::make_intrusive<Recompute>();
     keep->config = config_, keep->batch = batch, keep->table = table;
   }
+  const at::Tensor absent = at::empty({0}, x.options());  // an autograd function takes no undefined tensors
+  auto arg = [&](const at::Tensor& t) { return t.defined() ? t : absent; };
   for (const Layer& w : decoder.layers)
-    x = keep ? RecomputedLayer::apply(x, w.input_norm, w.post_norm, w.q, w.k, w.v, w.o, w.q_bias, w.k_bias, w.v_bias, w.o_bias, w.q_norm, w.k_norm, w.gate,
+    x = keep ? RecomputedLayer::apply(x, w.input_norm, w.post_norm, w.q, w.k, w.v, w.o, arg(w.q_bias), arg(w.k_bias), arg(w.v_bias),
+                                      arg(w.o_bias), arg(w.q_norm), arg(w.k_norm), w.gate,
                                       w.up, w.down, keep)
              : layer_forward(config_, w, x, batch, table);
   return rms_norm(x, decoder.norm, config_.rms_norm_eps);

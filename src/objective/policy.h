@@ -6,7 +6,6 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -85,7 +84,8 @@ struct PolicyBatch {
   at::Tensor sampler_logprob;    // [R], as the sampler reported; given only when sampler and trainer may disagree
   at::Tensor reference_logprob;  // [R], needed when kl_coefficient ≠ 0
   at::Tensor entropy;            // [R], needed when entropy_coefficient ≠ 0; with gradient or detached (see entropy_bonus)
-  at::Tensor advantage;          // [B] one a sequence, or [R] one a token
+  at::Tensor advantage;          // [B] one a sequence
+  at::Tensor token_advantage;    // [R] one a token, in its place (PPO, step advantages)
   at::Tensor sequence;           // [R] i64
   at::Tensor mask;               // [R] bool, true = the token is trained; undefined: all are
   int64_t sequences = 0;         // B; sequences without a token count in the divisor
@@ -99,14 +99,15 @@ struct PolicyResult {
 
 // ρ = π/π_old per token. Sources: GRPO arXiv 2402.03300 eq. 3; BNPO/Dr. GRPO 2503.20783; DAPO 2503.14476 eq. 8;
 // GSPO 2507.18071 eq. 5–6; CISPO 2506.13585 eq. 4–5; two-sided δ 2505.07291; REINFORCE; PPO 1707.06347 eq. 7;
-// BCPG 2505.14403 (form unverified): −sg(A − β_b log π/π_b) log π.
+// BCPG 2505.14403 (form unverified): −sg(A − β_b Σ_t log π/π_b) log π, the sum over the sequence, π_b = old_logprob.
 //   returns: loss as aggregated by options.reduction(); gradient flows to batch.logprob (and batch.entropy when it carries one)
 //   order: token loss · truncated importance weight, then + kl_coefficient · k3, then aggregation, then − entropy bonus
 //          (token_mean whatever the aggregation)
 //   checked: objective/policy_test.cpp, values and gradients against trl 1.16 (GRPOTrainer._compute_loss), hand-worked
 //          three-token cases for reinforce/bcpg/ppo, finite differences in f64 for every loss × aggregation
 //   differences from trl: sequence_mean divides by the sequences of the step, not by micro-batch means (equal when
-//          micro-batches have equally many sequences); no vLLM-specific masks.
+//          micro-batches have equally many sequences); log-ratios are clamped to ±20 before exp, so that a
+//          wild remote token gives a finite gradient; no vLLM-specific masks.
 PolicyResult policy_loss(const PolicyBatch& batch, const PolicyLossOptions& options, const StepCounts& step = {});
 
 // k3 = exp(ref − pol) − (ref − pol) − 1 (Schulman 2020), [R] → [R], unreduced, ≥ 0; gradient flows to logprob.

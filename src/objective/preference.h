@@ -8,6 +8,7 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,9 +53,11 @@ struct PreferenceLossInfo {
   bool needs_lengths;      // chosen_tokens / rejected_tokens
   int min_negatives;       // per chosen: 1; infonce: 2 (0 for unpaired and sft)
   bool takes_smoothing;    // label_smoothing means something
-  bool takes_margin;       // Pair::margin, length_penalty and divergence mean something: the loss is a function of m alone
+  bool takes_margin;       // PreferenceBatch::margin and length_penalty mean something: the loss is a function of z
+  bool takes_divergence;   // divergence means something
   bool needs_steps;        // sums are over one step after a shared prefix
-  double beta;             // the paper's β
+  double beta;             // the paper's β (λ for orpo; 0: unused)
+  double sft_coefficient;  // the paper's weight of the NLL term
   const char* formula;
   const char* help;        // one sentence: when to use it
   const char* source;
@@ -64,10 +67,10 @@ const PreferenceLossInfo& info(PreferenceLoss loss);
 
 struct PreferenceOptions {
   PreferenceLoss loss = PreferenceLoss::kSigmoid;
-  double beta = 0.1;
-  double label_smoothing = 0;       // ε: chance that a label is wrong (sigmoid = cDPO, robust, exo_pair > 0, cpo, simpo, infonce no)
-  double length_penalty = 0;        // α of R-DPO: z + α(|y_c| − |y_r|)
-  double sft_coefficient = 0;       // α of the NLL term on the chosen (RPO)
+  std::optional<double> beta;             // default: the loss's own (PreferenceLossInfo::beta)
+  std::optional<double> label_smoothing;  // ε: chance that a label is wrong; default 0, exo_pair 1e-3
+  double length_penalty = 0;              // α of R-DPO: z + α(|y_c| − |y_r|)
+  std::optional<double> sft_coefficient;  // α of the NLL term on the chosen (RPO); default 0, cpo, orpo and sft 1
   bool sft_token_mean = false;      // NLL per token over the step (as trl) instead of per pair (as the RPO paper)
   double simpo_gamma = 1.0;         // γ
   double discopop_tau = 0.05;
@@ -77,10 +80,10 @@ struct PreferenceOptions {
   template <class V>
   void visit(V& v) {
     v("loss", loss, "preference loss");
-    v("beta", beta, "how hard the reference (or the margin) is held");
-    v("label_smoothing", label_smoothing, "chance that a preference is the wrong way round");
+    v("beta", beta, "how hard the reference (or the margin) is held (default: the loss's own)");
+    v("label_smoothing", label_smoothing, "chance that a preference is the wrong way round (default 0; exo_pair 0.001)");
     v("length_penalty", length_penalty, "R-DPO: margin granted per token the chosen answer is longer");
-    v("sft_coefficient", sft_coefficient, "weight of the likelihood of the chosen answer (RPO); keeps chosen from falling");
+    v("sft_coefficient", sft_coefficient, "weight of the likelihood of the chosen answer (RPO); keeps chosen from falling (default 0; cpo, orpo, sft 1)");
     v("sft_token_mean", sft_token_mean, "likelihood term: mean over tokens instead of over pairs");
     v("simpo_gamma", simpo_gamma, "simpo: target margin of the length-averaged log-probabilities");
     v("discopop_tau", discopop_tau, "discopop: temperature of the blend");
@@ -89,6 +92,9 @@ struct PreferenceOptions {
     v("divergence", divergence, "f-divergence that holds the policy to the reference");
     v("divergence_alpha", divergence_alpha, "alpha_divergence: α");
   }
+  double resolved_beta() const { return beta.value_or(info(loss).beta); }
+  double resolved_smoothing() const { return label_smoothing.value_or(loss == PreferenceLoss::kExoPair ? 1e-3 : 0.0); }
+  double resolved_sft() const { return sft_coefficient.value_or(info(loss).sft_coefficient); }
   void validate(const std::string& where) const;  // throws UsageError: options the chosen loss would ignore are refused
   // Further checks once the data are known. negatives: fewest per pair. Throws UsageError saying what to use instead.
   void validate_data(const std::string& where, bool has_pairs, int negatives, bool has_steps) const;
@@ -97,7 +103,7 @@ struct PreferenceOptions {
 // B pairs, M ≥ B rejected completions (M = B: one each).
 struct PreferenceBatch {
   at::Tensor policy_chosen, policy_rejected;        // [B], [M] summed log-probabilities, gradient flows here
-  at::Tensor reference_chosen, reference_rejected;  // [B], [M]; undefined for losses without a reference
+  at::Tensor reference_chosen, reference_rejected;  // [B], [M] detached; undefined for losses without a reference
   at::Tensor chosen_tokens, rejected_tokens;        // [B], [M] |y|; needed by losses and terms that average
   at::Tensor rejected_pair;                         // [M] i64, pair of each rejected; undefined: M = B, in order
   at::Tensor margin;                                // [B], subtracted from z (adaptive margin); undefined: 0
@@ -106,7 +112,7 @@ struct PreferenceBatch {
 
 struct PreferenceResult {
   at::Tensor loss;                             // 0-dim; Σ over micro-batches = the step's loss
-  at::Tensor per_pair;                         // [B] or [N], before weights, sft term and reduction; carries gradient
+  at::Tensor per_pair;                         // [B] or [N], before weights, NLL term and reduction (sft: zeros); carries gradient
   at::Tensor chosen_reward, rejected_reward;   // [B], [M] β·Δ detached (without a reference: β·ℓ)
   Statistics statistics;  // rewards/{chosen,rejected,margin,accuracy}, delta/{chosen,rejected}, logprob/{chosen,rejected}, nll
 };

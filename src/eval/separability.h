@@ -1,0 +1,61 @@
+// Can a shallow classifier tell chosen from rejected? Held-out AUC of logistic regressions on (a) length and format counts only
+// and (b) word 1–3-grams, with the features that weigh most. A high (a) means the negatives teach style, not reasoning.
+//
+// Cross-validated by problem: both answers of a problem are always in the same fold. Deterministic for a seed. Not a deep probe:
+// what a linear model over surface counts cannot see, this does not report.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eval/estimators.h"
+
+namespace foil::eval {
+
+struct LabelledText {
+  std::string text;
+  std::string group;    // problem id: never split between training and test
+  bool chosen = false;  // true: the class to find
+};
+
+struct Weight {
+  std::string feature;
+  double weight = 0;  // of the standardised feature; > 0 speaks for chosen
+};
+
+struct ClassifierAudit {
+  Figure auc;                       // held out; 0.5 = cannot tell
+  std::vector<Weight> for_chosen;   // features that weigh most, on all data
+  std::vector<Weight> for_rejected;
+};
+
+struct Separability {
+  int64_t chosen = 0, rejected = 0;  // texts
+  ClassifierAudit format;            // (a)
+  ClassifierAudit words;             // (b)
+};
+
+struct SeparabilityOptions {
+  int folds = 5;
+  int top = 10;                 // features listed a side
+  double l2 = 1.0;              // ridge on standardised features
+  int64_t most_texts = 20'000;  // more are thinned by problem
+  BootstrapOptions bootstrap{.resamples = 500};
+};
+
+// Fewer than 2·folds groups: AUC NaN is never returned; both AUCs are 0.5 with interval [0, 1] and no features.
+Separability separability(std::span<const LabelledText> texts, const SeparabilityOptions& options = {});
+
+// Counts over a text, in the order of format_feature_names(): what classifier (a) sees.
+const std::vector<std::string>& format_feature_names();
+std::vector<double> format_features(const std::string& text);
+
+// Area under the ROC curve; ties count one half; 0.5 when a class is empty.
+double auc(std::span<const double> scores, const std::vector<bool>& positive);
+
+void to_json(nlohmann::json& j, const Separability& x);
+void from_json(const nlohmann::json& j, Separability& x);
+
+}  // namespace foil::eval

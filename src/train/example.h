@@ -1,0 +1,36 @@
+// Token ids the loops train on. Made from records by train/tokenise.h; nothing here knows about text.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace foil::train {
+
+using Tokens = std::vector<int32_t>;
+
+// A prompt and what should follow it (end token included): supervised fine-tuning.
+struct Example {
+  std::string id;
+  Tokens prompt, completion;
+  double weight = 1;
+};
+
+// One preference with one or several rejected answers: preference losses and reward models.
+struct PreferenceExample {
+  std::string id;
+  Tokens prompt, chosen;
+  std::vector<Tokens> rejected;
+  double margin = 0, weight = 1;
+  std::optional<double> label;  // chance that chosen is truly better, in place of 1 − label_smoothing
+};
+
+// One answer judged alone: unpaired preference losses.
+struct UnpairedExample {
+  std::string id;
+  Tokens prompt, completion;
+  bool desirable = true;
+  double weight = 1;
+};
+
+}  // namespace foil::train

@@ -1,0 +1,157 @@
+#include "train/session.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "train/tensor_file.h"
+
+namespace foil::train {
+using nlohmann::json;
+
+std::string weights_hash(const std::map<std::string, at::Tensor>& weights) {
+  Checksum sum;
+  for (const auto& [name, tensor] : weights) {
+    const at::Tensor plain = tensor.detach().cpu().contiguous();
+    sum.add(name.data(), name.size());
+    for (const int64_t n : plain.sizes()) sum.add(&n, sizeof n);
+    if (plain.numel() > 0) sum.add(plain.const_data_ptr(), size_t(plain.numel()) * plain.element_size());
+  }
+  return sum.finish();
+}
+
+static std::vector<NamedTensor> trained(nn::Transformer& model, const std::vector<NamedTensor>& extra) {
+  model.requires_grad(true);
+  std::vector<NamedTensor> out;
+  for (auto& [name, tensor] : model.parameters()) out.push_back({name, tensor});
+  for (const auto& named : extra) {
+    named.tensor.requires_grad_(true);
+    out.push_back(named);
+  }
+  return out;
+}
+
+static json with(json fingerprint, const char* key, json value) {
+  fingerprint[key] = std::move(value);
+  return fingerprint;
+}
+
+static json fingerprint_of(const StageContext& context, const nn::Transformer& model, const std::vector<NamedTensor>& extra, const json& options, const std::string& data_hash) {
+  std::map<std::string, at::Tensor> weights = model.parameters();
+  for (const auto& [name, tensor] : extra) weights[name] = tensor;
+  json out = context.fingerprint;
+  const json flat = options.flatten();
+  for (const auto& [key, value] : flat.items()) out["options" + key] = value;
+  out["start weights"] = weights_hash(weights);
+  out["data"] = data_hash;
+  return with(std::move(out), "seed", context.seed);
+}
+
+Session::Session(const StageContext& context, nn::Transformer& model, std::vector<NamedTensor> extra, const OptimizerOptions& optimizer, const CheckpointOptions& checkpoint,
+                 json options, std::string data_hash)
+    : context_(context),
+      model_(model),
+      extra_(std::move(extra)),
+      optimizer_options_(optimizer),
+      optimizer_(trained(model, extra_), optimizer),
+      store_(context.folder / "checkpoints", checkpoint, fingerprint_of(context, model, extra_, options, data_hash)) {}
+
+Session::~Session() {
+  optimizer_.discard_gradients();
+  model_.requires_grad(false);
+  for (const auto& named : extra_) named.tensor.requires_grad_(false);
+}
+
+std::map<std::string, at::Tensor> Session::weights() const {
+  std::map<std::string, at::Tensor> out = std::as_const(model_).parameters();
+  for (const auto& [name, tensor] : extra_) out[name] = tensor;
+  return out;
+}
+
+TrainingState Session::state() const {
+  TrainingState s;
+  s.step = step_;
+  s.weights = weights();
+  s.optimizer = optimizer_.state();
+  s.model_config = nn::model_config_json(model_.config());
+  s.counters = {{"updates", optimizer_.updates()}, {"loop", counters_}};
+  return s;
+}
+
+json Session::resume(int64_t total_steps, int64_t total_updates) {
+  total_steps_ = total_steps, total_updates_ = total_updates;
+  if (auto saved = store_.load_latest()) {
+    at::NoGradGuard guard;
+    for (auto& [name, mine] : weights()) {
+      const auto found = saved->weights.find(name);
+      if (found == saved->weights.end() || found->second.sizes() != mine.sizes())
+        throw Error(fmt::format("tensor {} is missing or of another shape", name), store_.latest(), "the checkpoint belongs to another model: use a new run folder");
+      mine.detach().copy_(found->second);
+    }
+    optimizer_.load_state(saved->optimizer, saved->counters.at("updates").get<int64_t>(), store_.latest());
+    counters_ = saved->counters.at("loop");
+    step_ = saved->step;
+    log_info("{}: going on from step {} of {}", context_.stage, step_, total_steps_);
+  }
+  if (context_.log) context_.log->resume_at(step_);
+  progress_.emplace("train " + context_.stage, uint64_t(total_steps_), "steps");
+  progress_->set(uint64_t(step_));
+  return counters_;
+}
+
+void Session::fail_not_finite(const std::string& what, const std::string& batch) {
+  const std::string checkpoint = store_.latest();
+  throw Error(fmt::format("{} at step {} ({})", what, step_ + 1, batch), context_.stage,
+              fmt::format("lower optimizer.lr or raise optimizer.warmup_steps, and look at that batch; {}",
+                          checkpoint.empty() ? "no checkpoint was written yet" : "the last good checkpoint is " + checkpoint));
+}
+
+void Session::backward(const at::Tensor& loss, const std::function<std::string()>& describe_batch) {
+  if (const double value = loss.item<double>(); !std::isfinite(value)) fail_not_finite(fmt::format("the loss is {}", value), describe_batch());
+  if (loss.requires_grad()) loss.backward();
+  optimizer_.collect_gradients();
+  poll();
+}
+
+void Session::update(const std::function<std::string()>& describe_batch, objective::Statistics& figures) {
+  const double norm = optimizer_.gradient_norm();
+  if (!std::isfinite(norm)) fail_not_finite(fmt::format("the gradient of {} is not finite", optimizer_.non_finite_parameter()), describe_batch());
+  const double clip = optimizer_options_.clip_norm;
+  const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
+  const double lr = learning_rate(optimizer_options_, optimizer_.updates(), total_updates_);
+  optimizer_.step(lr, scale);
+  moved_ = true;
+  const auto number = [](double x) { return at::scalar_tensor(x, at::kDouble); };
+  figures.mean("grad_norm", number(norm));
+  figures.mean("grad_clipped", number(scale < 1 ? 1.0 : 0.0));
+  figures.mean("lr", number(lr));
+}
+
+void Session::poll() {
+  if (!interrupt_requested() || moved_) return;
+  optimizer_.discard_gradients();
+  store_.save(state());
+  throw_if_interrupted();
+}
+
+void Session::finish_step(std::map<std::string, double> values, const json& counters, const std::string& note) {
+  ++step_;
+  moved_ = false;
+  counters_ = counters;
+  if (context_.log) context_.log->write(step_, values);
+  if (progress_) {
+    progress_->note(note);
+    progress_->set(uint64_t(step_));
+  }
+  if (context_.after_step) context_.after_step(step_);
+  if (!done()) store_.save_if_due(step_, [&] { return state(); });
+  poll();
+}
+
+void Session::finish(const json& counters) {
+  counters_ = counters;
+  store_.save(state());
+  progress_.reset();
+}
+
+}  // namespace foil::train

@@ -1,0 +1,92 @@
+#include "reward/advantage.h"
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace foil {
+
+namespace {
+
+struct Moments {
+  double sum = 0, squares = 0;  // squares: of the distance from the mean
+  size_t n = 0;
+  double mean() const { return n ? sum / double(n) : 0; }
+  double deviation() const { return n > 1 ? std::sqrt(squares / double(n - 1)) : 0; }
+};
+
+Moments moments(std::span<const double> values) {
+  Moments m;
+  for (const double x : values)
+    if (!std::isnan(x)) m.sum += x, ++m.n;
+  for (const double x : values)
+    if (!std::isnan(x)) m.squares += (x - m.mean()) * (x - m.mean());
+  return m;
+}
+
+bool all_equal(std::span<const double> values) {
+  double first = NAN;
+  for (const double x : values) {
+    if (std::isnan(x)) continue;
+    if (std::isnan(first)) first = x;
+    if (x != first) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void AdvantageOptions::validate(const std::string& where) const {
+  if (epsilon < 0) throw UsageError("epsilon must not be negative", where);
+  if (positive_weight < 0) throw UsageError("positive_weight must not be negative", where);
+}
+
+std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options) {
+  std::vector<double> out(rewards.size(), 0.0);
+  size_t begin = 0;
+  for (const size_t size : groups) {
+    FOIL_CHECK(begin + size <= rewards.size());
+    const auto group = rewards.subspan(begin, size);
+    const Moments m = moments(group);
+    const bool flat = all_equal(group);  // exactly 0 then, whatever the rounding of the mean
+    for (size_t i = 0; i < size; ++i) {
+      const double r = group[i];
+      double& a = out[begin + i];
+      if (std::isnan(r)) continue;
+      switch (options.rule) {
+        case AdvantageRule::kGroup: a = flat ? 0 : (r - m.mean()) / (m.deviation() + options.epsilon); break;
+        case AdvantageRule::kBatch:
+        case AdvantageRule::kGroupMean: a = flat ? 0 : r - m.mean(); break;
+        case AdvantageRule::kLeaveOneOut: a = flat ? 0 : r - (m.sum - r) / double(m.n - 1); break;
+        case AdvantageRule::kPositive: a = r > 0 ? 1 : 0; break;
+        case AdvantageRule::kNegative: a = r > 0 ? 0 : -1; break;
+        case AdvantageRule::kWeighted: a = r > 0 ? options.positive_weight : -1; break;
+        case AdvantageRule::kReward: a = r; break;
+      }
+    }
+    begin += size;
+  }
+  FOIL_CHECK(begin == rewards.size(), "groups hold {} samples, there are {} rewards", begin, rewards.size());
+  if (options.rule == AdvantageRule::kBatch) {
+    std::vector<double> judged;
+    for (size_t i = 0; i < out.size(); ++i)
+      if (!std::isnan(rewards[i])) judged.push_back(out[i]);
+    const double deviation = moments(judged).deviation();
+    for (double& a : out) a /= deviation + options.epsilon;
+  }
+  return out;
+}
+
+std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups) {
+  std::vector<bool> out;
+  size_t begin = 0;
+  for (const size_t size : groups) {
+    bool any = false;
+    for (size_t i = begin; i < begin + size; ++i) any = any || advantages[i] != 0;
+    out.push_back(any);
+    begin += size;
+  }
+  return out;
+}
+
+}  // namespace foil

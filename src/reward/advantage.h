@@ -1,0 +1,46 @@
+// Advantages of sampled completions from their rewards: one number a sample, group by group (a group: the samples of one problem).
+//
+// Pure functions. What the policy gradient multiplies with; the losses are in objective/policy.h, the rewards in reward/composite.h.
+// A sample whose reward is NaN (could not be judged) gets advantage 0 and is left out of every mean.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace foil {
+
+enum class AdvantageRule { kGroup, kGroupMean, kLeaveOneOut, kBatch, kPositive, kNegative, kWeighted, kReward };
+inline constexpr std::pair<AdvantageRule, const char*> kAdvantageRuleNames[] = {
+    {AdvantageRule::kGroup, "group"},              // (r − mean)/(std + ε) over the group: GRPO (arXiv 2402.03300)
+    {AdvantageRule::kGroupMean, "group_mean"},     // r − mean: Dr. GRPO (2503.20783)
+    {AdvantageRule::kLeaveOneOut, "rloo"},         // r − mean of the others: RLOO (2402.14740)
+    {AdvantageRule::kBatch, "reinforce_pp"},       // r − group mean, then divided by the batch's standard deviation: REINFORCE++ (2501.03262)
+    {AdvantageRule::kPositive, "psr"},             // 1 for r > 0, else 0 (2506.01347)
+    {AdvantageRule::kNegative, "nsr"},             // −1 for r ≤ 0, else 0
+    {AdvantageRule::kWeighted, "weighted"},        // positive_weight for r > 0, −1 else: W-REINFORCE
+    {AdvantageRule::kReward, "reward"}};           // r itself
+inline auto& enum_names(AdvantageRule) { return kAdvantageRuleNames; }
+
+struct AdvantageOptions {
+  AdvantageRule rule = AdvantageRule::kGroup;
+  double epsilon = 1e-4;         // added to the standard deviation
+  double positive_weight = 0.1;  // λ of "weighted"
+
+  template <class V> void visit(V& v) {
+    v("rule", rule, "how rewards become advantages");
+    v("epsilon", epsilon, "group, reinforce_pp: added to the standard deviation");
+    v("positive_weight", positive_weight, "weighted: advantage of a right answer (a wrong one has -1)");
+  }
+  void validate(const std::string& where) const;
+};
+
+// `groups`: size of each group, adding up to rewards.size(); samples of a group stand together.
+// Standard deviations are those of a sample (n − 1), as in trl; a group of one has advantage 0 under every rule with a mean.
+std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options);
+
+// true: some sample of the group has an advantage other than 0, so that the group can teach something.
+std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups);
+
+}  // namespace foil

@@ -1,0 +1,53 @@
+#include "reward/advantage.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace foil {
+namespace {
+using testing::DoubleNear;
+using testing::ElementsAre;
+
+std::vector<double> of(AdvantageRule rule, const std::vector<double>& rewards, const std::vector<size_t>& groups) {
+  AdvantageOptions o;
+  o.rule = rule;
+  return advantages(rewards, groups, o);
+}
+auto near(double x) { return DoubleNear(x, 1e-12); }
+
+TEST(Advantage, HandWorkedGroupOfFour) {
+  const std::vector<double> r{1, 0, 0, 1};  // mean 1/2, deviation √(1/3)
+  const double d = std::sqrt(1.0 / 3) + 1e-4;
+  EXPECT_THAT(of(AdvantageRule::kGroup, r, {4}), ElementsAre(near(0.5 / d), near(-0.5 / d), near(-0.5 / d), near(0.5 / d)));
+  EXPECT_THAT(of(AdvantageRule::kGroupMean, r, {4}), ElementsAre(0.5, -0.5, -0.5, 0.5));
+  EXPECT_THAT(of(AdvantageRule::kLeaveOneOut, r, {4}), ElementsAre(near(2.0 / 3), near(-2.0 / 3), near(-2.0 / 3), near(2.0 / 3)));
+  EXPECT_THAT(of(AdvantageRule::kPositive, {1, -1, -1, 1}, {4}), ElementsAre(1, 0, 0, 1));
+  EXPECT_THAT(of(AdvantageRule::kNegative, {1, -1, -1, 1}, {4}), ElementsAre(0, -1, -1, 0));
+  EXPECT_THAT(of(AdvantageRule::kWeighted, {1, -1}, {2}), ElementsAre(0.1, -1));
+}
+
+TEST(Advantage, GroupsDoNotMixExceptInTheBatchRule) {
+  const std::vector<double> r{1, 0, 10, 0};
+  EXPECT_THAT(of(AdvantageRule::kGroupMean, r, {2, 2}), ElementsAre(0.5, -0.5, 5, -5));
+  const double d = std::sqrt((0.25 + 0.25 + 25 + 25) / 3) + 1e-4;
+  EXPECT_THAT(of(AdvantageRule::kBatch, r, {2, 2}), ElementsAre(near(0.5 / d), near(-0.5 / d), near(5 / d), near(-5 / d)));
+}
+
+TEST(Advantage, EqualRewardsAndLoneSamplesTeachNothing) {
+  for (const auto rule : {AdvantageRule::kGroup, AdvantageRule::kGroupMean, AdvantageRule::kLeaveOneOut, AdvantageRule::kBatch}) {
+    const auto a = of(rule, {0.1, 0.1, 0.1, 0.7}, {3, 1});
+    EXPECT_THAT(a, ElementsAre(0, 0, 0, 0));
+    EXPECT_THAT(has_signal(a, std::vector<size_t>{3, 1}), ElementsAre(false, false));
+  }
+}
+
+TEST(Advantage, UnjudgedSamplesAreLeftOut) {
+  EXPECT_THAT(of(AdvantageRule::kGroupMean, {1, NAN, 0}, {3}), ElementsAre(0.5, 0, -0.5));
+  EXPECT_THAT(of(AdvantageRule::kLeaveOneOut, {1, NAN, 0}, {3}), ElementsAre(1, 0, -1));
+  EXPECT_THAT(of(AdvantageRule::kNegative, {NAN, -1}, {2}), ElementsAre(0, -1));
+}
+
+}  // namespace
+}  // namespace foil

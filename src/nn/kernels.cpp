@@ -75,6 +75,29 @@ FOIL_CLONES void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64
   if (full_m < M) edge(full_m, M, 0, N);
 }
 
+FOIL_CLONES void linear_rows(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, const float* B, int64_t b_row, const float* bias, float* C,
+                             int64_t c_row) {
+  constexpr int64_t kLanes = 16;
+  const int64_t full = K - K % kLanes;
+  for (int64_t n = 0; n < N; ++n) {
+    const float* b = B + n * b_row;
+    for (int64_t m = 0; m < M; m += 4) {  // four rows read b once; rows past the end repeat the last
+      const float* a[4];
+      for (int64_t r = 0; r < 4; ++r) a[r] = A + std::min(m + r, M - 1) * a_row;
+      float lanes[4][kLanes] = {};
+      for (int64_t k = 0; k < full; k += kLanes)
+        for (int64_t r = 0; r < 4; ++r)
+          for (int64_t j = 0; j < kLanes; ++j) lanes[r][j] += a[r][k + j] * b[k + j];
+      for (int64_t r = 0; r < 4 && m + r < M; ++r) {
+        float sum = bias ? bias[n] : 0.0f;
+        for (int64_t j = 0; j < kLanes; ++j) sum += lanes[r][j];
+        for (int64_t k = full; k < K; ++k) sum += a[r][k] * b[k];
+        C[(m + r) * c_row + n] = sum;
+      }
+    }
+  }
+}
+
 FOIL_CLONES void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row) {
   for (int64_t r0 = 0; r0 < rows; r0 += 16)
     for (int64_t c = 0; c < columns; ++c)

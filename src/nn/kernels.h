@@ -11,6 +11,10 @@ namespace foil::nn::kernels {
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
               int64_t c_row, bool accumulate);
 
+// C[m, n] = Σ_k A[m·a_row + k] · B[n·b_row + k] (+ bias[n] when not null): a linear layer on rows. Every C[m, n] is computed by the
+// same instructions whatever M is, so a row's result does not depend on the rows beside it.
+void linear_rows(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, const float* B, int64_t b_row, const float* bias, float* C, int64_t c_row);
+
 // out[c, r] = in[r·in_row + c] for r < rows, c < columns; out rows are out_row apart.
 void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row);
 

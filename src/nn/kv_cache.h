@@ -11,7 +11,8 @@ namespace foil::nn {
 
 class KvCache {
  public:
-  // Per layer K and V: [blocks, kv_heads, block_tokens, head_dim].
+  // Per layer: keys [blocks, kv_heads, head_dim, block_tokens] (scores of a block are one small product), values
+  // [blocks, kv_heads, block_tokens, head_dim].
   KvCache(const ModelConfig& config, int64_t blocks, int64_t block_tokens, at::Device device, at::ScalarType type);
   int64_t blocks() const { return blocks_; }
   int64_t block_tokens() const { return block_tokens_; }

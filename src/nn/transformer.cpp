@@ -60,11 +60,13 @@ Decoder::Decoder(const ModelConfig& config, const std::map<std::string, at::Tens
   }
 }
 
-static at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+static at::Tensor aten_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
-QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
+QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table,
+                      LinearFunction linear) {
+  if (!linear) linear = aten_linear;
   const at::Tensor normed = rms_norm(x, layer.input_norm, c.rms_norm_eps);
   const int64_t rows = x.size(0);
   at::Tensor q = linear(normed, layer.q, layer.q_bias).view({rows, c.num_attention_heads, c.head_dim});
@@ -77,10 +79,11 @@ QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor
   return {rotate(q, positions, table), rotate(k, positions, table), v};
 }
 
-at::Tensor finish_layer(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& attended) {
+at::Tensor finish_layer(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& attended, LinearFunction linear) {
+  if (!linear) linear = aten_linear;
   const at::Tensor y = x + linear(attended.reshape({x.size(0), c.num_attention_heads * c.head_dim}), layer.o, layer.o_bias);
   const at::Tensor normed = rms_norm(y, layer.post_norm, c.rms_norm_eps);
-  return y + at::linear(swiglu(at::linear(normed, layer.gate), at::linear(normed, layer.up)), layer.down);
+  return y + linear(swiglu(linear(normed, layer.gate, {}), linear(normed, layer.up, {})), layer.down, {});
 }
 
 namespace {

@@ -1,0 +1,92 @@
+#include <gtest/gtest.h>
+
+#include "nn/decoder.h"
+#include "nn/kv_cache.h"
+#include "nn/transformer.h"
+
+namespace foil::nn {
+
+static ModelConfig tiny(const std::string& type) {
+  ModelConfig c;
+  c.model_type = type;
+  c.vocab_size = 61, c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 2;
+  c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8;
+  c.attention_bias = type == "qwen2", c.qk_norm = type == "qwen3", c.tie_word_embeddings = type == "qwen2";
+  return c;
+}
+
+static at::Tensor uncached(const Transformer& model, const std::vector<int32_t>& tokens) {
+  at::NoGradGuard off;
+  BatchPacker packer;
+  packer.add(tokens);
+  return model.hidden(packer.build());
+}
+
+struct Cursor {  // one sequence fed piece by piece
+  std::vector<int32_t> tokens, blocks;
+  int64_t done = 0;
+};
+
+static at::Tensor feed(const Transformer& model, KvCache& cache, std::vector<std::pair<Cursor*, int64_t>> pieces, bool deterministic) {
+  StepBatch batch;
+  std::vector<int64_t> tokens, positions;
+  for (auto& [c, n] : pieces) {
+    const auto begin = int64_t(tokens.size());
+    for (int64_t i = 0; i < n; ++i) tokens.push_back(c->tokens[size_t(c->done + i)]), positions.push_back(c->done + i);
+    batch.sequences.push_back({begin, begin + n, c->done, c->blocks});
+    c->done += n;
+  }
+  batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
+  return model.step(batch, cache, deterministic);
+}
+
+enum class Way { kFast, kDeterministic, kBf16Cache };
+class Steps : public testing::TestWithParam<std::tuple<const char*, Way>> {};
+INSTANTIATE_TEST_SUITE_P(All, Steps, testing::Combine(testing::Values("llama", "qwen2", "qwen3"), testing::Values(Way::kFast, Way::kDeterministic, Way::kBf16Cache)));
+
+TEST_P(Steps, CachedEqualsUncached) {
+  const auto [type, way] = GetParam();
+  const bool deterministic = way == Way::kDeterministic;
+  const auto cache_type = way == Way::kBf16Cache ? at::kBFloat16 : at::kFloat;
+  const auto model = Transformer::random(tiny(type), 3);
+  KvCache cache(model.config(), 40, 4, at::kCPU, cache_type);
+  Cursor a, b;
+  for (int i = 0; i < 45; ++i) a.tokens.push_back((i * 7 + 3) % 61), b.tokens.push_back((i * 5 + 1) % 61);
+  for (int32_t i = 0; i < 12; ++i) a.blocks.push_back(i * 2), b.blocks.push_back(39 - i * 2);
+  const at::Tensor whole_a = uncached(model, a.tokens), whole_b = uncached(model, b.tokens);
+  const double tolerance = cache_type == at::kFloat ? 1e-4 : 5e-2;
+  auto near = [&](const at::Tensor& x, const at::Tensor& y) { return at::allclose(x, y, tolerance, tolerance); };
+  at::Tensor h = feed(model, cache, {{&a, 37}}, deterministic);  // a prefill longer than a query block
+  EXPECT_TRUE(near(h[0], whole_a[36]));
+  h = feed(model, cache, {{&b, 6}, {&a, 1}}, deterministic);     // a prefill beside a decode
+  EXPECT_TRUE(near(h[0], whole_b[5]));
+  EXPECT_TRUE(near(h[1], whole_a[37]));
+  for (int i = 6; i < 12; ++i) {
+    h = feed(model, cache, {{&a, 1}, {&b, 1}}, deterministic);
+    EXPECT_TRUE(near(h[0], whole_a[a.done - 1]) && near(h[1], whole_b[b.done - 1])) << i;
+  }
+}
+
+TEST(Step, DeterministicRowsDoNotDependOnTheBatch) {
+  const auto model = Transformer::random(tiny("llama"), 3);
+  auto run = [&](int others) {
+    KvCache cache(model.config(), 200, 4, at::kCPU, at::kFloat);
+    std::vector<Cursor> all(size_t(1 + others));
+    for (size_t s = 0; s < all.size(); ++s)
+      for (int32_t i = 0; i < 16; ++i) {
+        all[s].tokens.push_back(int32_t(i * 7 + 3 + s * 11) % 61);
+        if (i < 4) all[s].blocks.push_back(int32_t(s) * 4 + i);
+      }
+    at::Tensor h;
+    for (int i = 0; i < 16; ++i) {
+      std::vector<std::pair<Cursor*, int64_t>> pieces;
+      for (size_t s = all.size(); s-- > 0;) pieces.push_back({&all[s], 1});
+      h = feed(model, cache, pieces, true);
+    }
+    return independent_rows_logits(h, model.output_weight())[h.size(0) - 1].clone();
+  };
+  const at::Tensor alone = run(0);
+  for (const int others : {1, 2, 3, 6, 30}) EXPECT_TRUE(at::equal(alone, run(others))) << others;
+}
+
+}  // namespace foil::nn

@@ -29,7 +29,7 @@ struct Options {
 struct Extracted {
   std::string text;      // the answer as written, delimiters removed
   size_t begin = 0, end = 0;  // byte offsets in the searched text
-  std::string rule;      // "boxed", "hash", "answer_is", "tag", "bold", "last_equation", "choice", "last_formula", "whole"
+  std::string rule;      // "boxed", "hash", "answer_is", "tag", "bold", "last_equation", "choice", "last_formula", "last_number", "whole"
 };
 
 // The final answer in a model's text (thinking blocks skipped); nullopt: nothing that looks like an answer.
@@ -55,6 +55,9 @@ struct Verdict {
   std::string answer_text;  // the answer as extracted ("" if none)
   bool correct() const { return outcome == Outcome::kCorrect; }
 };
+
+// The reading of a gold answer as data sets hold it; of a solution text ("#### 18", "… \\boxed{18}.") its final answer.
+Reading parse_gold(std::string_view gold, const Options& options = {});
 
 // Equality of two readings. Symmetric up to the documented gold-only rules (rounding), which need `gold` first.
 Verdict equal(const Reading& gold, const Reading& answer, const Options& options = {});

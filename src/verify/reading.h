@@ -1,0 +1,27 @@
+// What parse() makes of an answer: the tree, and further trees where the spelling allows two readings.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "verify/expr.h"
+#include "verify/verify.h"
+
+namespace foil::verify {
+
+struct Alternative {
+  const Expr* tree;
+  // When it may be used: 'l' against an enumeration, 'd' against a scalar, 'p' against anything but words, 'r' against a ratio or
+  // scalar, 'u' against a quantity, 'c' against anything but a choice, 'a' always.
+  char use;
+};
+
+struct Reading::Node {
+  Arena arena;
+  const Expr* tree = nullptr;  // null: unreadable
+  std::vector<Alternative> others;
+  std::string problem;         // with the byte offset
+  std::string plain;           // the answer without spaces and delimiters, for identity of unreadable answers
+};
+
+}  // namespace foil::verify

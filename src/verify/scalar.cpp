@@ -1,0 +1,406 @@
+// Equality of scalar expressions: exact values, proofs by generators, separation bounds, and rigorous balls.
+#include <algorithm>
+#include <set>
+
+#include "base/random.h"
+#include "verify/algebra.h"
+#include "verify/ball.h"
+#include "verify/compare.h"
+
+namespace foil::verify {
+
+namespace {
+
+constexpr slong kFinalPrecision = 1024;  // "numeric" equality of constants: |a − b| < 2^−900 · max(|a|, 1)
+
+// ±1 for ±∞, 0 for anything else.
+int infinite_sign(const Expr& e) {
+  if (e.is(Kind::kInfinity)) return 1;
+  if (e.is(Kind::kMul)) {
+    int s = 1;
+    bool infinite = false;
+    for (uint32_t i = 0; i < e.count; ++i) {
+      if (e[i].is(Kind::kNumber)) s *= fmpz_sgn(&e[i].number.num);
+      else if (e[i].is(Kind::kInfinity)) infinite = true;
+      else return 0;
+    }
+    return infinite ? s : 0;
+  }
+  return 0;
+}
+
+void collect_variables(const Expr& e, std::set<std::string_view>& out) {
+  if (e.is(Kind::kSymbol)) out.insert(e.name);
+  for (uint32_t i = 0; i < e.count; ++i) collect_variables(e[i], out);
+}
+
+// Variables that only make sense as integers: under ⌊⌋, !, binomials, gcd, mod, or over a negative base.
+void collect_integers(const Expr& e, bool inside, std::set<std::string_view>& out) {
+  if (inside && e.is(Kind::kSymbol)) out.insert(e.name);
+  const bool integral = e.is(Kind::kCall) && (e.fn == Fn::kFloor || e.fn == Fn::kCeil || e.fn == Fn::kFactorial || e.fn == Fn::kDoubleFactorial || e.fn == Fn::kBinomial || e.fn == Fn::kGcd || e.fn == Fn::kLcm || e.fn == Fn::kMod);
+  for (uint32_t i = 0; i < e.count; ++i) {
+    const bool negative_base = e.is(Kind::kPow) && i == 1 && e[0].is(Kind::kNumber) && fmpz_sgn(&e[0].number.num) < 0;
+    collect_integers(e[i], inside || integral || negative_base, out);
+  }
+}
+
+bool contains(const Expr& e, Kind kind) {
+  return any(e, [&](const Expr& x) { return x.is(kind); });
+}
+bool bare_log(const Expr& e) {
+  return any(e, [](const Expr& x) { return x.is(Kind::kCall) && x.fn == Fn::kLog && x.count == 1; });
+}
+
+// How close: 1 proven different, 0 not told apart, −1 no value.
+int tell_apart(const Expr& a, const Expr& b, BallContext& bc, Ball* difference = nullptr) {
+  Ball x, y;
+  const bool dx = evaluate(a, bc, x), dy = evaluate(b, bc, y);
+  if (!dx || !dy) return dx == dy ? -1 : -2;
+  acb_sub(x.get(), x.get(), y.get(), bc.precision);
+  if (difference) *difference = x;
+  return x.contains_zero() ? 0 : 1;
+}
+
+bool below_power(const Ball& z, slong exponent) {
+  mag_t m;
+  mag_init(m);
+  acb_get_mag(m, z.get());
+  const bool below = mag_cmp_2exp_si(m, exponent) < 0;
+  mag_clear(m);
+  return below;
+}
+
+bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c) {
+  bool tried_exact = false;
+  int last = -1;
+  for (const slong p : {slong{64}, slong{256}, kFinalPrecision}) {
+    BallContext bc{c.budget, p};
+    bc.complex_allowed = true;
+    bc.log_is_base_ten = base_ten;
+    Ball d;
+    last = tell_apart(a, b, bc, &d);
+    if (last == 1) {
+      c.rule = "numeric";
+      return false;
+    }
+    if (last < 0) continue;
+    if (!tried_exact) {
+      tried_exact = true;
+      if (proves_equal(a, b, c.budget)) {
+        c.rule = "algebraic";
+        return true;
+      }
+      const Expr* difference = c.arena.sub(&a, &b);
+      if (const auto bits = separation_bits(*difference, c.budget)) {
+        for (const slong q : {static_cast<slong>(*bits + 128), static_cast<slong>(2 * *bits + 1024)}) {
+          BallContext exact{c.budget, q};
+          exact.complex_allowed = true;
+          const int told = tell_apart(a, b, exact, &d);
+          if (told == 1) {
+            c.rule = "algebraic";
+            return false;
+          }
+          if (told == 0 && below_power(d, -static_cast<slong>(*bits))) {
+            c.rule = "algebraic";
+            return true;
+          }
+        }
+      }
+    }
+    if (p == kFinalPrecision) {
+      if (below_power(d, -600)) {
+        c.rule = "numeric";
+        return true;
+      }
+      // large numbers: relative to their size
+      Ball x;
+      if (evaluate(a, bc, x)) {
+        acb_div(d.get(), d.get(), x.get(), p);
+        if (d.finite() && below_power(d, -600)) {
+          c.rule = "numeric";
+          return true;
+        }
+      }
+    }
+  }
+  if (last == -2) {
+    c.rule = "numeric";
+    c.note = "one side has no value";
+    return false;
+  }
+  // No numeric value: towers of powers and other giants are compared part by part.
+  if (proves_equal(a, b, c.budget)) {
+    c.rule = "algebraic";
+    return true;
+  }
+  if (a.kind == b.kind && a.fn == b.fn && a.count == b.count && a.count > 0 && (a.is(Kind::kPow) || (a.is(Kind::kCall) && a.name == b.name)) && ++c.depth < kMaxDepth) {
+    for (uint32_t i = 0; i < a.count; ++i)
+      if (!equal_exactly(a[i], b[i], c)) {
+        c.rule = "structure";
+        c.note = "too large to evaluate; compared part by part";
+        return false;
+      }
+    c.rule = "structure";
+    return true;
+  }
+  c.rule = "structure";
+  c.note = "no numeric value; not shown equal";
+  return false;
+}
+
+bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vector<std::string_view>& names, Comparison& c) {
+  std::set<std::string_view> integers;
+  collect_integers(a, false, integers);
+  collect_integers(b, false, integers);
+  const bool complex_allowed = contains(a, Kind::kI) || contains(b, Kind::kI);
+  Stream random(0x5eed, 7);
+  bool exact_tried = false;
+  const auto attempt = [&](bool all_integers, bool complex) -> int {  // 1 equal, 0 different, −1 no points
+    int agreed = 0, kinds_agreed = 0;
+    const bool integral = all_integers || !integers.empty();
+    const int points = integral ? 40 : 20;
+    for (int k = 0; k < points; ++k) {
+      Assignment point;
+      for (const std::string_view name : names) {
+        if (all_integers || integers.count(name)) {
+          // small consecutive values first (residues, floors), then some larger
+          const int64_t v = names.size() == 1 && k < 26 ? k + 1 : k % 3 == 2 ? random.between(20, 120) : random.between(1, 14);
+          point.emplace_back(name, Rational(v));
+        } else {
+          // positive first, then negative, then mixed; 30 random bits
+          const int64_t r = random.between(1 << 20, 5 << 20);
+          const bool negative = k % 4 == 1 || (k % 4 == 3 && random.chance(0.5));
+          point.emplace_back(name, Rational(negative ? -r : r, (1 << 20) + 7 * (k + 1)));
+        }
+      }
+      for (const slong p : {slong{96}, slong{320}}) {
+        BallContext bc{c.budget, p, &point};
+        bc.log_is_base_ten = base_ten;
+        bc.complex_allowed = complex;
+        Ball d;
+        const int told = tell_apart(a, b, bc, &d);
+        if (told == 1) return 0;
+        if (told < 0) break;
+        if (!exact_tried) {
+          exact_tried = true;
+          if (proves_equal(a, b, c.budget)) {
+            c.rule = "polynomial";
+            return 1;
+          }
+        }
+        // a difference below 2^−40 of the value: otherwise look closer
+        if (below_power(d, -50)) {
+          ++agreed;
+          kinds_agreed |= 1 << (k % 4 == 1 ? 1 : 0);
+          break;
+        }
+        Ball x;
+        if (evaluate(a, bc, x)) {
+          acb_div(d.get(), d.get(), x.get(), p);
+          if (d.finite() && below_power(d, -50)) {
+            ++agreed;
+            break;
+          }
+        }
+      }
+      if (!integral && agreed >= 10 && k >= 11) break;
+    }
+    return agreed >= (integral ? 8 : 5) ? 1 : -1;
+  };
+  c.rule = "";
+  int r = attempt(false, complex_allowed);
+  if (r < 0) r = attempt(true, complex_allowed);
+  if (r < 0 && !complex_allowed) r = attempt(false, true);
+  if (r < 0) {
+    if (!exact_tried && proves_equal(a, b, c.budget)) {
+      c.rule = "polynomial";
+      return true;
+    }
+    c.rule = "structure";
+    c.note = "too few points where both sides have a value";
+    return false;
+  }
+  if (c.rule.empty()) c.rule = "numeric";
+  return r == 1;
+}
+
+struct Decimal {
+  Rational value;
+  int64_t digits = 0, significant = 0;  // decimals after the point; significant digits as written
+};
+
+// A literal with a decimal point or exponent: 0.33, −2.50, 1.2·10^−3.
+std::optional<Decimal> decimal(const Expr& e) {
+  if (e.is(Kind::kNumber)) {
+    if (!e.flag) return std::nullopt;
+    return Decimal{value_of(e), e.digits, e.significant};
+  }
+  if (e.is(Kind::kPercent)) {
+    auto d = decimal(e[0]);
+    if (!d) return std::nullopt;
+    return Decimal{d->value / Rational(100), d->digits + 2, d->significant};
+  }
+  if (e.is(Kind::kMul) && e.count == 2) {
+    if (e[0].is(Kind::kNumber) && value_of(e[0]) == Rational(-1)) {
+      auto d = decimal(e[1]);
+      if (!d) return std::nullopt;
+      d->value = -d->value;
+      return d;
+    }
+    if (e[0].is(Kind::kNumber) && e[0].flag && e[1].is(Kind::kPow) && e[1][0].is(Kind::kNumber) && value_of(e[1][0]) == Rational(10) && e[1][1].is(Kind::kNumber)) {
+      const auto k = value_of(e[1][1]).small();
+      if (!k || *k > 5000 || *k < -5000) return std::nullopt;
+      return Decimal{value_of(e[0]) * power_of_ten(*k), e[0].digits - *k, e[0].significant};
+    }
+  }
+  return std::nullopt;
+}
+
+// |value of e − q| ≤ limit (or < when strict), decided rigorously.
+bool within(const Expr& e, const Rational& q, const Rational& limit, bool strict, Comparison& c) {
+  if (const auto x = exact_rational(e, c.budget)) {
+    const Rational d = (*x - q).abs();
+    return strict ? d < limit : !(limit < d);
+  }
+  BallContext bc{c.budget, 192};
+  bc.complex_allowed = true;
+  Ball z;
+  if (!evaluate(e, bc, z)) return false;
+  Ball t;
+  acb_set_fmpq(t.get(), q.get(), 192);
+  acb_sub(z.get(), z.get(), t.get(), 192);
+  arb_t d, l;
+  arb_init(d);
+  arb_init(l);
+  acb_abs(d, z.get(), 192);
+  arb_set_fmpq(l, limit.get(), 192);
+  const bool ok = arb_lt(d, l);
+  arb_clear(d);
+  arb_clear(l);
+  return ok;
+}
+
+bool rounds_to(const Expr& gold, const Expr& answer, Comparison& c) {
+  const auto g = decimal(gold), a = decimal(answer);
+  if (!g && !a) return false;
+  if (!variables(gold).empty() || !variables(answer).empty()) return false;
+  if (g) {
+    if (g->significant < 2 || g->digits > 4000 || g->digits < -4000) return false;
+    if (a && (a->significant < g->significant + 2 || g->significant < 3)) return false;
+    if (g->digits <= 0 && !a && false) return false;
+    return within(answer, g->value, power_of_ten(-g->digits) * Rational(1, 2), false, c);
+  }
+  // An exact gold: a decimal must carry at least six significant digits, rounded or cut off.
+  if (a->significant < 6 || a->digits > 4000 || a->digits < -4000) return false;
+  return within(gold, a->value, power_of_ten(-a->digits), true, c);
+}
+
+}  // namespace
+
+std::vector<std::string_view> variables(const Expr& e) {
+  std::set<std::string_view> set;
+  collect_variables(e, set);
+  return {set.begin(), set.end()};
+}
+
+bool is_scalar(const Expr& e) {
+  switch (e.kind) {
+    case Kind::kNumber: case Kind::kBase: case Kind::kSymbol: case Kind::kPi: case Kind::kE: case Kind::kI: case Kind::kInfinity: return true;
+    case Kind::kAdd: case Kind::kMul: case Kind::kPow: case Kind::kCall: case Kind::kPercent: case Kind::kQuantity: case Kind::kPlusMinus:
+      for (uint32_t i = 0; i < e.count; ++i)
+        if (!is_scalar(e[i])) return false;
+      return true;
+    case Kind::kOpaque: return true;
+    case Kind::kRatio: return e.count == 2;
+    default: return false;
+  }
+}
+
+bool equal_exactly(const Expr& a, const Expr& b, Comparison& c) {
+  c.budget.spend(1);
+  if (same(a, b)) {
+    c.rule = "identical";
+    return true;
+  }
+  if (a.is(Kind::kLong) || b.is(Kind::kLong)) {
+    c.rule = "digits";
+    return false;
+  }
+  const int ia = infinite_sign(a), ib = infinite_sign(b);
+  if (ia || ib) {
+    c.rule = "infinity";
+    return ia == ib;
+  }
+  if (a.is(Kind::kNumber) && b.is(Kind::kNumber)) {
+    c.rule = "rational";
+    return value_of(a) == value_of(b);
+  }
+  {
+    const auto x = exact_rational(a, c.budget);
+    if (x) {
+      const auto y = exact_rational(b, c.budget);
+      if (y) {
+        c.rule = "rational";
+        return *x == *y;
+      }
+    }
+  }
+  std::set<std::string_view> names;
+  collect_variables(a, names);
+  collect_variables(b, names);
+  const std::vector<std::string_view> list(names.begin(), names.end());
+  const int bases = bare_log(a) || bare_log(b) ? 2 : 1;
+  for (int ten = 0; ten < bases; ++ten)
+    if (list.empty() ? equal_constants(a, b, ten == 1, c) : equal_functions(a, b, ten == 1, list, c)) return true;
+  return false;
+}
+
+bool equal_scalars(const Expr& gold, const Expr& answer, Comparison& c) {
+  if (equal_exactly(gold, answer, c)) return true;
+  if (c.options.round_to_gold) {
+    const std::string rule = c.rule;
+    if (rounds_to(gold, answer, c)) {
+      c.rule = "rounded";
+      return true;
+    }
+    c.rule = rule;
+  }
+  return false;
+}
+
+bool proportional(const Expr& a, const Expr& b, bool positive, Comparison& c) {
+  const Expr* zero = c.arena.number(0);
+  std::set<std::string_view> names;
+  collect_variables(a, names);
+  collect_variables(b, names);
+  if (names.empty()) return false;
+  const bool complex_allowed = contains(a, Kind::kI) || contains(b, Kind::kI);
+  if (!positive && proves_proportional(a, *zero, b, *zero, c.budget)) return true;
+  // The ratio at random points is one constant.
+  Stream random(0x5eed, 11);
+  Ball first;
+  int agreed = 0;
+  for (int k = 0; k < 24 && agreed < 8; ++k) {
+    Assignment point;
+    for (const std::string_view name : names) {
+      const int64_t r = random.between(1 << 20, 5 << 20);
+      point.emplace_back(name, Rational(k % 2 && random.chance(0.6) ? -r : r, (1 << 20) + 7 * (k + 1)));
+    }
+    BallContext bc{c.budget, 192, &point};
+    bc.complex_allowed = complex_allowed;
+    Ball x, y;
+    if (!evaluate(a, bc, x) || !evaluate(b, bc, y)) continue;
+    if (y.contains_zero() || x.contains_zero()) continue;
+    acb_div(x.get(), x.get(), y.get(), 192);
+    if (positive && (!x.real() || !arb_is_positive(acb_realref(x.get())))) return false;
+    if (agreed == 0) {
+      first = x;
+    } else {
+      if (!acb_overlaps(first.get(), x.get())) return false;
+    }
+    ++agreed;
+  }
+  return agreed >= 5;
+}
+
+}  // namespace foil::verify

@@ -27,7 +27,7 @@ struct ScoreGroup {
   std::string name;        // "correct", "plausible", "rejection"
   int64_t count = 0;
   double mean = 0, deviation = 0;
-  Interval interval;       // of the mean
+  Interval interval;       // of the mean, 95 %, normal approximation
   std::vector<int64_t> bins;
 };
 
@@ -38,7 +38,7 @@ struct ScoreDistribution {
   const ScoreGroup* find(const std::string& name) const;
 };
 ScoreDistribution distribution(const std::string& score, const std::vector<std::string>& names,
-                               const std::vector<std::vector<double>>& groups, int bins = 30, uint64_t seed = 0);
+                               const std::vector<std::vector<double>>& groups, int bins = 30);
 
 // Does a generator play one trick? Over the samples of all problems, readable answers only.
 struct Diversity {

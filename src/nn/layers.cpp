@@ -47,7 +47,7 @@ class RmsNorm : public torch::autograd::Function<RmsNorm> {
       for (int64_t s = a; s < b; ++s) {
         const int64_t first = s * slice, last = std::min(rows, first + slice);
         if (first < last)
-          kernels::rms_norm_backward(xp + first * n, wp, ip + first, gp + first * n, dxp + first * n, pp + s * n, last - first, n);
+          kernels::rms_norm_backward(xp + first * n, n, wp, ip + first, gp + first * n, n, nullptr, dxp + first * n, n, pp + s * n, last - first, n);
       }
     });
     return {dx, ctx->needs_input_grad(1) ? partial.sum(0) : at::Tensor(), at::Tensor()};

@@ -14,6 +14,10 @@ namespace foil::nn {
 // Every parameter a model of this configuration has, in the Hugging Face spelling, with its shape.
 std::map<std::string, std::vector<int64_t>> parameter_shapes(const ModelConfig& config);
 
+// The same as uninitialised tensors. q, k and v of a layer stand end to end in one piece of memory, gate and up too, so that each
+// is one matrix product; they are still tensors of their own.
+std::map<std::string, at::Tensor> empty_parameters(const ModelConfig& config, at::Device device, at::ScalarType type);
+
 struct Layer {  // undefined tensors where the architecture has none
   at::Tensor input_norm, post_norm;            // [hidden]
   at::Tensor q, k, v, o;                       // [heads·d, hidden], [kv_heads·d, hidden] ×2, [hidden, heads·d]
@@ -21,12 +25,13 @@ struct Layer {  // undefined tensors where the architecture has none
   at::Tensor q_norm, k_norm;                   // [d]
   at::Tensor gate, up, down;                   // [intermediate, hidden] ×2, [hidden, intermediate]
 
-  // From tensors in the order of the fields; an empty tensor stands for an absent one.
-  static Layer from(std::vector<at::Tensor> t) {
-    for (auto& x : t)
-      if (x.defined() && x.numel() == 0) x = at::Tensor();
-    return {t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], t[11], t[12], t[13], t[14]};
-  }
+  // The same weights as one tensor each, without gradient; made by fuse(). Copies only where the parts are not end to end in memory.
+  at::Tensor qkv, qkv_bias, gate_up;
+  void fuse();
+
+  // The fields before qkv in order, without the undefined ones, and back: which there are follows from the configuration.
+  std::vector<at::Tensor> defined_fields() const;
+  static Layer from(const ModelConfig& config, const std::vector<at::Tensor>& fields);
 };
 
 // Handles into a Transformer's parameters.

@@ -17,6 +17,7 @@ struct Table {
   decltype(&add_row) add_row_;
   void (*rms_norm_)(const float*, int64_t, const float*, float*, int64_t, float*, int64_t, int64_t, float);
   void (*rms_norm_backward_)(const float*, int64_t, const float*, const float*, const float*, int64_t, const float*, float*, int64_t, float*, int64_t, int64_t);
+  decltype(&scale_row) scale_row_;
   decltype(&swiglu) swiglu_;
   decltype(&swiglu_backward) swiglu_backward_;
   decltype(&rotate) rotate_;
@@ -107,6 +108,7 @@ void rms_norm_backward(const float* x, int64_t x_row, const float* w, const floa
                        float* dx, int64_t dx_row, float* dw_partial, int64_t rows, int64_t n) {
   table().rms_norm_backward_(x, x_row, w, inverse_rms, dy, dy_row, residual, dx, dx_row, dw_partial, rows, n);
 }
+void scale_row(const float* x, const float* w, float inverse_rms, float* y, int64_t n) { table().scale_row_(x, w, inverse_rms, y, n); }
 void swiglu(const float* gate, const float* up, float* out, int64_t n) { table().swiglu_(gate, up, out, n); }
 void swiglu_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, int64_t n) {
   table().swiglu_backward_(gate, up, dout, dgate, dup, n);

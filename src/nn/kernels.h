@@ -47,6 +47,9 @@ void rms_norm(const float* x, int64_t x_row, const float* w, float* y, int64_t y
 void rms_norm_backward(const float* x, int64_t x_row, const float* w, const float* inverse_rms, const float* dy, int64_t dy_row, const float* residual,
                        float* dx, int64_t dx_row, float* dw_partial, int64_t rows, int64_t n);
 
+// y = x · inverse_rms · w for one row: RMSNorm whose reduction is already known.
+void scale_row(const float* x, const float* w, float inverse_rms, float* y, int64_t n);
+
 // out = silu(gate) · up, element by element.
 void swiglu(const float* gate, const float* up, float* out, int64_t n);
 void swiglu_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, int64_t n);

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "nn/attention.h"
 #include "nn/decoder.h"
+#include "nn/fused_layer.h"
 
 namespace foil::nn {
 
@@ -43,6 +44,75 @@ std::map<std::string, std::vector<int64_t>> parameter_shapes(const ModelConfig& 
   return shapes;
 }
 
+std::map<std::string, at::Tensor> empty_parameters(const ModelConfig& c, at::Device device, at::ScalarType type) {
+  const auto shapes = parameter_shapes(c);
+  std::map<std::string, at::Tensor> out;
+  auto together = [&](const std::vector<std::string>& names) {
+    int64_t rows = 0;
+    for (const std::string& name : names) rows += shapes.at(name)[0];
+    std::vector<int64_t> shape = shapes.at(names[0]);
+    shape[0] = rows;
+    const at::Tensor whole = at::empty(shape, at::TensorOptions(device).dtype(type));
+    int64_t offset = 0;
+    for (const std::string& name : names) {  // set_, not narrow: each has a version counter of its own
+      const at::Tensor part = whole.narrow(0, 0, shapes.at(name)[0]);
+      out[name] = at::empty({0}, whole.options()).set_(whole.storage(), offset, part.sizes(), part.strides());
+      offset += part.numel();
+    }
+  };
+  for (int64_t i = 0; i < c.num_hidden_layers; ++i) {
+    const std::string at = fmt::format("model.layers.{}.", i), self = at + "self_attn.", mlp = at + "mlp.";
+    together({self + "q_proj.weight", self + "k_proj.weight", self + "v_proj.weight"});
+    if (c.attention_bias) together({self + "q_proj.bias", self + "k_proj.bias", self + "v_proj.bias"});
+    together({mlp + "gate_proj.weight", mlp + "up_proj.weight"});
+  }
+  for (const auto& [name, shape] : shapes)
+    if (!out.contains(name)) out[name] = at::empty(shape, at::TensorOptions(device).dtype(type));
+  return out;
+}
+
+// Matrices (or vectors) below each other as one: a view where they already are, else a copy.
+static at::Tensor stacked(const std::vector<at::Tensor>& parts) {
+  at::NoGradGuard off;
+  int64_t rows = 0, next = parts[0].storage_offset();
+  bool adjacent = true;
+  for (const at::Tensor& t : parts) {
+    adjacent = adjacent && t.is_contiguous() && t.storage().is_alias_of(parts[0].storage()) && t.storage_offset() == next;
+    next += t.numel();
+    rows += t.size(0);
+  }
+  if (!adjacent) return at::cat(parts);
+  std::vector<int64_t> shape = parts[0].sizes().vec();
+  shape[0] = rows;
+  return at::empty({0}, parts[0].options().requires_grad(false)).set_(parts[0].storage(), parts[0].storage_offset(), shape, parts[0].strides());
+}
+
+void Layer::fuse() {
+  qkv = stacked({q, k, v});
+  if (q_bias.defined()) qkv_bias = stacked({q_bias, k_bias, v_bias});
+  gate_up = stacked({gate, up});
+}
+
+std::vector<at::Tensor> Layer::defined_fields() const {
+  std::vector<at::Tensor> out;
+  for (const at::Tensor& t : {input_norm, post_norm, q, k, v, o, q_bias, k_bias, v_bias, o_bias, q_norm, k_norm, gate, up, down})
+    if (t.defined()) out.push_back(t);
+  return out;
+}
+
+Layer Layer::from(const ModelConfig& c, const std::vector<at::Tensor>& fields) {
+  Layer l;
+  size_t next = 0;
+  for (at::Tensor* t : {&l.input_norm, &l.post_norm, &l.q, &l.k, &l.v, &l.o}) *t = fields[next++];
+  if (c.attention_bias)
+    for (at::Tensor* t : {&l.q_bias, &l.k_bias, &l.v_bias}) *t = fields[next++];
+  if (c.attention_bias && c.model_type != "qwen2") l.o_bias = fields[next++];
+  if (c.qk_norm)
+    for (at::Tensor* t : {&l.q_norm, &l.k_norm}) *t = fields[next++];
+  for (at::Tensor* t : {&l.gate, &l.up, &l.down}) *t = fields[next++];
+  return l;
+}
+
 Decoder::Decoder(const ModelConfig& config, const std::map<std::string, at::Tensor>& parameters) {
   auto get = [&](const std::string& name) -> at::Tensor {
     const auto it = parameters.find(name);
@@ -57,6 +127,7 @@ Decoder::Decoder(const ModelConfig& config, const std::map<std::string, at::Tens
                       get(self + "v_proj.weight"), get(self + "o_proj.weight"), get(self + "q_proj.bias"), get(self + "k_proj.bias"), get(self + "v_proj.bias"),
                       get(self + "o_proj.bias"), get(self + "q_norm.weight"), get(self + "k_norm.weight"), get(mlp + "gate_proj.weight"),
                       get(mlp + "up_proj.weight"), get(mlp + "down_proj.weight")});
+    layers.back().fuse();
   }
 }
 
@@ -93,45 +164,34 @@ at::Tensor layer_forward(const ModelConfig& c, const Layer& layer, const at::Ten
   return finish_layer(c, layer, x, packed_attention(qkv.q, qkv.k, qkv.v, batch.segments));
 }
 
-// What a recomputed layer needs again in the backward pass; kept alive by the autograd node.
-struct Recompute : torch::CustomClassHolder {
-  ModelConfig config;
-  PackedBatch batch;
-  RotaryTable table;
-};
-
-// A layer that keeps only its input: the forward pass runs without recording, the backward pass runs it again.
+// A composed layer that keeps only its input: the forward pass runs without recording, the backward pass runs it again.
 class RecomputedLayer : public torch::autograd::Function<RecomputedLayer> {
  public:
-  using T = const at::Tensor&;
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, T x, T w0, T w1, T w2, T w3, T w4, T w5, T w6, T w7, T w8, T w9, T w10, T w11, T w12,
-                            T w13, T w14, const c10::intrusive_ptr<Recompute>& keep) {
-    ctx->saved_data["keep"] = c10::IValue::make_capsule(keep);
-    const std::vector<at::Tensor> weights = {w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14};
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x, const at::TensorList& weights,
+                            const c10::intrusive_ptr<LayerPass>& pass) {
+    ctx->saved_data["pass"] = c10::IValue::make_capsule(pass);
     torch::autograd::variable_list save = {x};
     save.insert(save.end(), weights.begin(), weights.end());
     ctx->save_for_backward(save);
-    return layer_forward(keep->config, Layer::from(weights), x, keep->batch, keep->table);
+    return layer_forward(pass->config, Layer::from(pass->config, weights.vec()), x, pass->batch, pass->table);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::variable_list grads) {
-    const auto keep = c10::static_intrusive_pointer_cast<Recompute>(ctx->saved_data["keep"].toCapsule());
-    auto saved = ctx->get_saved_variables();
-    torch::autograd::variable_list leaves;
-    torch::autograd::variable_list wanted;
-    for (const auto& t : saved) {
-      leaves.push_back(t.defined() ? t.detach().set_requires_grad(t.requires_grad() || leaves.empty()) : t);
-      if (leaves.back().defined() && leaves.back().requires_grad()) wanted.push_back(leaves.back());
+    const auto pass = c10::static_intrusive_pointer_cast<LayerPass>(ctx->saved_data["pass"].toCapsule());
+    torch::autograd::variable_list leaves, wanted;
+    for (const at::Tensor& t : ctx->get_saved_variables()) {
+      leaves.push_back(t.detach().set_requires_grad(t.requires_grad()));
+      if (t.requires_grad()) wanted.push_back(leaves.back());
     }
     at::Tensor y;
     {
       at::AutoGradMode on(true);
-      y = layer_forward(keep->config, Layer::from({leaves.begin() + 1, leaves.end()}), leaves[0], keep->batch, keep->table);
+      y = layer_forward(pass->config, Layer::from(pass->config, {leaves.begin() + 1, leaves.end()}), leaves[0], pass->batch, pass->table);
     }
     const auto found = torch::autograd::grad({y}, wanted, {grads[0]}, false, false, true);
     torch::autograd::variable_list out;
     size_t next = 0;
-    for (const auto& leaf : leaves) out.push_back(leaf.defined() && leaf.requires_grad() ? found[next++] : at::Tensor());
-    out.push_back(at::Tensor());  // keep
+    for (const at::Tensor& leaf : leaves) out.push_back(leaf.requires_grad() ? found[next++] : at::Tensor());
+    out.push_back(at::Tensor());  // pass
     return out;
   }
 };
@@ -141,6 +201,7 @@ class RecomputedLayer : public torch::autograd::Function<RecomputedLayer> {
 Transformer Transformer::random(const ModelConfig& config, uint64_t seed, at::Device device, at::ScalarType type) {
   Transformer model;
   model.config_ = config;
+  model.parameters_ = empty_parameters(config, device, type);
   for (const auto& [name, shape] : parameter_shapes(config)) {
     at::Tensor t = at::empty(shape, at::kFloat);
     float* p = t.mutable_data_ptr<float>();
@@ -152,7 +213,7 @@ Transformer Transformer::random(const ModelConfig& config, uint64_t seed, at::De
       Stream stream(seed, name);
       for (int64_t i = 0; i < t.numel(); ++i) p[i] = float(stream.normal() * deviation);
     }
-    model.parameters_[name] = t.to(device, type);
+    model.parameters_.at(name).copy_(t);
   }
   return model;
 }
@@ -164,7 +225,8 @@ void Transformer::requires_grad(bool on) {
 Transformer Transformer::clone() const {
   Transformer copy;
   copy.config_ = config_;
-  for (const auto& [name, t] : parameters_) copy.parameters_[name] = t.detach().clone();
+  copy.parameters_ = empty_parameters(config_, device(), type());
+  copy.copy_weights(*this);
   return copy;
 }
 
@@ -192,18 +254,16 @@ at::Tensor Transformer::hidden(const PackedBatch& batch, const ForwardOptions& o
   for (const Segment& s : batch.segments) longest = std::max(longest, s.length() + (s.prefix < 0 ? 0 : batch.segments[s.prefix].length()));
   const RotaryTable table = rotary(longest);
   at::Tensor x = at::embedding(decoder.embedding, batch.tokens);
-  c10::intrusive_ptr<Recompute> keep;
-  if (options.recompute && at::GradMode::is_enabled()) {
-    keep = c10::make_intrusive<Recompute>();
-    keep->config = config_, keep->batch = batch, keep->table = table;
+  const auto pass = c10::make_intrusive<LayerPass>();
+  pass->config = config_, pass->batch = batch, pass->table = table, pass->recompute = options.recompute;
+  for (const Layer& layer : decoder.layers) {
+    if (fused_layer_applies(layer, x))
+      x = fused_layer(x, layer, pass);
+    else if (options.recompute && at::GradMode::is_enabled())
+      x = RecomputedLayer::apply(x, at::TensorList(layer.defined_fields()), pass);
+    else
+      x = layer_forward(config_, layer, x, batch, table);
   }
-  const at::Tensor absent = at::empty({0}, x.options());  // an autograd function takes no undefined tensors
-  auto arg = [&](const at::Tensor& t) { return t.defined() ? t : absent; };
-  for (const Layer& w : decoder.layers)
-    x = keep ? RecomputedLayer::apply(x, w.input_norm, w.post_norm, w.q, w.k, w.v, w.o, arg(w.q_bias), arg(w.k_bias), arg(w.v_bias),
-                                      arg(w.o_bias), arg(w.q_norm), arg(w.k_norm), w.gate,
-                                      w.up, w.down, keep)
-             : layer_forward(config_, w, x, batch, table);
   return rms_norm(x, decoder.norm, config_.rms_norm_eps);
 }
 

@@ -1,0 +1,29 @@
+// A decoder layer as one autograd node: forward and backward written out, for f32 on the CPU.
+//
+// Rows are worked through in blocks that fit the cache, one thread a block: norm, projection, activation and projection of a block
+// run back to back. q, k and v (and gate and up) are one product. Kept for the backward pass: the layer's input, the rotated
+// projections, the attended values, the middle of the residual stream and the gate/up product; norms and activations are made again.
+// With `recompute` only the input is kept. The twin is layer_forward in transformer.cpp, composed of single operations.
+#pragma once
+#include <ATen/ATen.h>
+
+#include "nn/decoder.h"
+#include "nn/packed_batch.h"
+
+namespace foil::nn {
+
+// Holds for f32 weights and activations on the CPU without an output bias.
+bool fused_layer_applies(const Layer& layer, const at::Tensor& x);
+
+// What every layer of one forward pass shares; kept alive by the autograd nodes.
+struct LayerPass : torch::CustomClassHolder {
+  ModelConfig config;
+  PackedBatch batch;
+  RotaryTable table;
+  bool recompute = false;
+};
+
+// x [T, hidden] → [T, hidden]. Gradients flow to x and the layer's weights.
+at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, const c10::intrusive_ptr<LayerPass>& pass);
+
+}  // namespace foil::nn

@@ -19,6 +19,9 @@ using torch::autograd::variable_list;
 constexpr int64_t kSlices = 16;
 constexpr int64_t kGrain = 1 << 14;  // elements a thread should have before another is woken
 
+// Norms and rotations are computed in at least f32.
+at::ScalarType wide_type(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
 bool own_kernel(const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; }
 
 class RmsNorm : public torch::autograd::Function<RmsNorm> {
@@ -109,7 +112,7 @@ class Rotate : public torch::autograd::Function<Rotate> {
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   if (own_kernel(x)) return RmsNorm::apply(x, weight, eps);
-  const at::Tensor wide = x.to(at::kFloat);
+  const at::Tensor wide = x.to(wide_type(x));
   return (wide * at::rsqrt(wide.square().mean(-1, true) + eps)).to(x.scalar_type()) * weight;
 }
 
@@ -145,7 +148,7 @@ RotaryTable rotary_table(const ModelConfig& config, int64_t length, at::Device d
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
   if (own_kernel(x)) return Rotate::apply(x, positions, table.cosine, table.sine);
   const at::Tensor cosine = table.cosine.index_select(0, positions).unsqueeze(1), sine = table.sine.index_select(0, positions).unsqueeze(1);
-  const auto halves = x.to(at::kFloat).chunk(2, -1);
+  const auto halves = x.to(wide_type(x)).chunk(2, -1);
   return at::cat({halves[0] * cosine - halves[1] * sine, halves[1] * cosine + halves[0] * sine}, -1).to(x.scalar_type());
 }
 

@@ -94,6 +94,50 @@ TEST_P(Architectures, RecomputeIsBitEqual) {
   for (auto& [name, g] : gradients[0]) EXPECT_TRUE(at::equal(g, gradients[1][name])) << name;
 }
 
+static std::map<std::string, at::Tensor> gradients_of(Transformer& model, const PackedBatch& batch) {
+  model.requires_grad(true);
+  for (auto& [_, t] : model.parameters()) t.mutable_grad() = at::Tensor();
+  token_logprobs(model.hidden(batch), model.output_weight(), batch.tokens.roll(-1)).logprob.sum().backward();
+  std::map<std::string, at::Tensor> out;
+  for (auto& [name, t] : model.parameters()) out[name] = t.grad().clone();
+  return out;
+}
+
+// The fused f32 layer against the same layer composed of single operations in f64.
+TEST_P(Architectures, FusedEqualsComposed) {
+  auto model = Transformer::random(tiny(GetParam()), 3), twin = Transformer::random(tiny(GetParam()), 3, at::kCPU, at::kDouble);
+  for (auto* m : {&model, &twin})
+    for (auto& [name, t] : m->parameters()) {
+      if (t.dim() == 2) t.mul_(8);
+      if (name.ends_with("bias")) t.copy_(at::arange(t.numel(), t.options()).sin_());
+      if (name.ends_with("norm.weight")) t.add_(at::arange(t.numel(), t.options()).cos_(), 0.5);
+    }
+  BatchPacker packer;
+  const int32_t p = packer.add(tokens(150, 1));
+  packer.add(tokens(70, 2), p);
+  packer.add(tokens(300, 3));
+  packer.add(tokens(3, 4), p);
+  const auto batch = packer.build();
+  {
+    at::NoGradGuard off;
+    const at::Tensor a = model.hidden(batch), b = twin.hidden(batch);
+    EXPECT_TRUE(at::allclose(a.to(at::kDouble), b, 1e-4, 1e-4)) << (a - b).abs().max();
+  }
+  const auto ours = gradients_of(model, batch), expected = gradients_of(twin, batch);
+  for (const auto& [name, g] : expected) EXPECT_LT((ours.at(name) - g).norm().item<double>(), 2e-4 * g.norm().item<double>()) << name;
+}
+
+TEST_P(Architectures, SameBitsEveryRun) {
+  auto model = Transformer::random(tiny(GetParam()), 3);
+  BatchPacker packer;
+  for (int g = 0; g < 6; ++g) {
+    const int32_t p = packer.add(tokens(90, g));
+    for (int i = 0; i < 5; ++i) packer.add(tokens(40 + 7 * i, i), p);
+  }
+  const auto first = gradients_of(model, packer.build()), second = gradients_of(model, packer.build());
+  for (const auto& [name, g] : first) EXPECT_TRUE(at::equal(g, second.at(name))) << name;
+}
+
 TEST_P(Architectures, GradientsMatchFiniteDifferences) {
   auto model = Transformer::random(tiny(GetParam()), 3);
   for (auto& [name, t] : model.parameters())

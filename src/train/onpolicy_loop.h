@@ -1,0 +1,121 @@
+// The loop that learns from its own samples: sample → reward → advantage → policy loss. GRPO and its kin, reverse RL, PSR/NSR.
+//
+// A method is a reward, an advantage rule (reward/advantage.h) and a policy loss (objective/policy.h); reverse RL is another reward
+// and nothing else. Text comes through the Generator seam; the local engine shares the weights that are trained here.
+// Rollouts are keyed by (seed, problem, step), so a resumed run draws the same samples as the uninterrupted one.
+// Groups without signal (all advantages 0) count in the loss's divisor and cost no forward pass, unless a KL or entropy term needs them.
+// Not here yet: a value head (PPO): the loss "ppo" is refused.
+#pragma once
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/generator.h"
+#include "data/record.h"
+#include "nn/transformer.h"
+#include "objective/policy.h"
+#include "reward/advantage.h"
+#include "reward/term.h"
+#include "train/checkpoint.h"
+#include "train/example.h"
+#include "train/optimizer.h"
+#include "train/session.h"
+
+namespace foil::train {
+
+enum class OverLong { kKeep, kMask, kPenalty };
+inline constexpr std::pair<OverLong, const char*> kOverLongNames[] = {{OverLong::kKeep, "keep"}, {OverLong::kMask, "mask"}, {OverLong::kPenalty, "penalty"}};
+inline auto& enum_names(OverLong) { return kOverLongNames; }
+
+enum class SamplerArithmetic { kSame, kOther };
+inline constexpr std::pair<SamplerArithmetic, const char*> kSamplerArithmeticNames[] = {{SamplerArithmetic::kSame, "same"}, {SamplerArithmetic::kOther, "other"}};
+inline auto& enum_names(SamplerArithmetic) { return kSamplerArithmeticNames; }
+
+struct OnPolicyOptions {
+  int64_t steps = 100;
+  int64_t problems_per_step = 16;
+  int group_size = 8;
+  int max_completion_tokens = 512;
+  double temperature = 1.0, top_p = 1.0, min_p = 0.0;
+  int top_k = 0;
+  bool allow_truncated_sampling = false;
+  std::vector<std::string> stop;
+  objective::PolicyLossOptions objective;
+  AdvantageOptions advantage;
+  int updates_per_batch = 1;           // µ
+  int minibatches = 1;
+  bool dynamic_sampling = false;
+  int max_sampling_rounds = 4;
+  OverLong over_long = OverLong::kKeep;
+  int over_long_buffer = 64;
+  SamplerArithmetic sampler_arithmetic = SamplerArithmetic::kSame;
+  double ratio_tolerance = 0.02;
+  int64_t give_up_after = 20;
+  int64_t micro_batch_tokens = 8192;
+  bool recompute = false;
+  OptimizerOptions optimizer{.lr = 1e-6, .schedule = Schedule::kConstant};
+  CheckpointOptions checkpoint;
+
+  template <class V> void visit(V& v) {
+    v("steps", steps, "rounds of sampling and learning");
+    v("problems_per_step", problems_per_step, "problems sampled in each step");
+    v("group_size", group_size, "completions per problem");
+    v("max_completion_tokens", max_completion_tokens, "longest completion");
+    v("temperature", temperature, "of sampling; the loss uses the same");
+    v("top_p", top_p, "1: off; other values bias every ratio and need allow_truncated_sampling");
+    v("min_p", min_p, "0: off; other values need allow_truncated_sampling");
+    v("top_k", top_k, "0: off; other values need allow_truncated_sampling");
+    v("allow_truncated_sampling", allow_truncated_sampling, "accept that sampler and loss then speak of different distributions");
+    v("stop", stop, "texts that end a completion");
+    objective.visit(v);
+    v.group("advantage", advantage, "how rewards become advantages");
+    v("updates_per_batch", updates_per_batch, "passes over each step's samples");
+    v("minibatches", minibatches, "updates in each pass");
+    v("dynamic_sampling", dynamic_sampling, "replace groups without signal by groups of further problems (DAPO)");
+    v("max_sampling_rounds", max_sampling_rounds, "dynamic_sampling: draw at most so many times in a step");
+    v("over_long", over_long, "completions cut at max_completion_tokens: keep as they are, mask (not trained), or penalty (DAPO's soft one)");
+    v("over_long_buffer", over_long_buffer, "penalty: starts so many tokens before max_completion_tokens");
+    v("sampler_arithmetic", sampler_arithmetic, "same: the sampler's log-probabilities are the trainer's (local engine); other: truncated importance weights");
+    v("ratio_tolerance", ratio_tolerance, "largest mean |trainer/sampler ratio - 1| accepted on the first step");
+    v("give_up_after", give_up_after, "stop with an error after so many steps in a row in which no group had a signal; 0: never");
+    v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results do not change");
+    v("recompute", recompute, "save memory: keep only layer inputs and compute the rest again in the backward pass");
+    v.group("optimizer", optimizer, "how the weights move");
+    v.group("checkpoint", checkpoint, "when training state is written");
+  }
+  void validate(const std::string& where) const;
+};
+
+// A problem as the loop needs it: rendered once.
+struct PolicyProblem {
+  Problem problem;
+  Prompt prompt;         // problem_id and rendered text
+  Tokens prompt_tokens;  // the same, tokenised
+};
+
+// Sets reward (absent: the sample could not be judged and is not trained) and scores of samples[i], which is *items[i].sample.
+using RewardFunction = std::function<void(std::span<const RewardItem> items, std::span<Sample> samples)>;
+
+struct PolicySampler {
+  Generator* generator = nullptr;        // not owned
+  std::function<void()> weights_changed; // called before the first sampling and after updates; may be empty
+};
+
+struct OnPolicyHooks {
+  // Every finished step's samples, rewarded, group by group: for sample files. May be empty.
+  std::function<void(int64_t step, std::span<const Sample> samples)> samples;
+};
+
+struct OnPolicyResult {
+  int64_t steps = 0;
+  std::map<std::string, double> last;  // figures of the last step
+};
+
+// Trains `policy` in place. `reference` (not owned): needed when kl_coefficient > 0, never otherwise.
+// Resumes by itself. Throws Error when sampler and trainer disagree on the first step, when no group had a signal for
+// give_up_after steps, when no prompt fits the context; Interrupted after a checkpoint.
+OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<PolicyProblem>& problems, const PolicySampler& sampler, const RewardFunction& reward,
+                               const OnPolicyOptions& options, const StageContext& context, const nn::Transformer* reference = nullptr, const OnPolicyHooks& hooks = {});
+
+}  // namespace foil::train

@@ -71,7 +71,7 @@ TEST(Gguf, ReadsMetadata) {
 TEST(Gguf, EveryTruncationIsAnErrorNeverACrash) {
   const Folder folder;
   const std::string whole = read_file(kGolden);
-  for (size_t n = 0; n < whole.size(); n += n < 2000 ? 1 : 97) {
+  for (size_t n = 0; n < whole.size(); n += n < 200 ? 1 : 41) {
     put(folder / "cut.gguf", std::string_view(whole).substr(0, n));
     EXPECT_THROW(GgufFile(folder / "cut.gguf"), Error) << n;
   }
@@ -80,7 +80,7 @@ TEST(Gguf, EveryTruncationIsAnErrorNeverACrash) {
 TEST(Gguf, FlippedBytesNeverCrash) {
   const Folder folder;
   const std::string whole = read_file(kGolden);
-  for (size_t i = 0; i < 1500; ++i) {
+  for (size_t i = 0; i < 1500; i += 5) {
     std::string bad = whole;
     bad[i] = char(~bad[i]);
     put(folder / "bad.gguf", bad);

@@ -121,7 +121,7 @@ at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up) {
   return at::silu(gate) * up;
 }
 
-RotaryTable rotary_table(const ModelConfig& config, int64_t length, at::Device device) {
+at::Tensor rotary_frequencies(const ModelConfig& config) {
   const int64_t half = config.head_dim / 2;
   at::Tensor frequency = at::empty({half}, at::kDouble);
   double* f = frequency.mutable_data_ptr<double>();
@@ -140,6 +140,11 @@ RotaryTable rotary_table(const ModelConfig& config, int64_t length, at::Device d
       }
     }
   }
+  return frequency;
+}
+
+RotaryTable rotary_table(const ModelConfig& config, int64_t length, at::Device device) {
+  const at::Tensor frequency = rotary_frequencies(config);
   // The reference multiplies f32 frequencies by f32 positions; angles follow it, so that long contexts agree.
   const at::Tensor angles = at::outer(at::arange(length, at::kFloat), frequency.to(at::kFloat)).to(at::kDouble);
   return {angles.cos().to(at::kFloat).to(device), angles.sin().to(at::kFloat).to(device)};

@@ -12,7 +12,10 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
 // silu(gate) · up, any equal shapes
 at::Tensor swiglu(const at::Tensor& gate, const at::Tensor& up);
 
-// Cosines and sines of rotary positions, [positions, d/2] each, f32: 0 … length − 1, Llama 3's frequency scaling applied.
+// Angle per position of each pair of dimensions, [d/2] f64, Llama 3's frequency scaling applied.
+at::Tensor rotary_frequencies(const ModelConfig& config);
+
+// Cosines and sines of rotary positions, [positions, d/2] each, f32: 0 … length − 1.
 struct RotaryTable {
   at::Tensor cosine, sine;
 };

@@ -10,6 +10,7 @@
 #include "nn/attention.h"
 #include "nn/decoder.h"
 #include "nn/fused_layer.h"
+#include "nn/weight_files.h"
 
 namespace foil::nn {
 
@@ -198,10 +199,11 @@ class RecomputedLayer : public torch::autograd::Function<RecomputedLayer> {
 
 }  // namespace
 
+Transformer::Transformer(const ModelConfig& config, at::Device device, at::ScalarType type)
+    : config_(config), parameters_(empty_parameters(config, device, type)) {}
+
 Transformer Transformer::random(const ModelConfig& config, uint64_t seed, at::Device device, at::ScalarType type) {
-  Transformer model;
-  model.config_ = config;
-  model.parameters_ = empty_parameters(config, device, type);
+  Transformer model(config, device, type);
   for (const auto& [name, shape] : parameter_shapes(config)) {
     at::Tensor t = at::empty(shape, at::kFloat);
     float* p = t.mutable_data_ptr<float>();
@@ -218,14 +220,24 @@ Transformer Transformer::random(const ModelConfig& config, uint64_t seed, at::De
   return model;
 }
 
+Transformer Transformer::load(const std::filesystem::path& path, at::Device device, at::ScalarType type) {
+  const StoredModel stored = open_model(path);
+  Transformer model(stored.config, device, type);
+  read_parameters(stored, model.parameters_);
+  return model;
+}
+
+void Transformer::save(const std::filesystem::path& folder, at::ScalarType type, int64_t max_shard_bytes) const {
+  write_parameters(folder, parameters_, type, max_shard_bytes);
+  write_config(folder, config_, architecture_name(config_, "ForCausalLM"), type);
+}
+
 void Transformer::requires_grad(bool on) {
   for (auto& [_, t] : parameters_) t.set_requires_grad(on);
 }
 
 Transformer Transformer::clone() const {
-  Transformer copy;
-  copy.config_ = config_;
-  copy.parameters_ = empty_parameters(config_, device(), type());
+  Transformer copy(config_, device(), type());
   copy.copy_weights(*this);
   return copy;
 }

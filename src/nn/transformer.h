@@ -28,6 +28,9 @@ struct ForwardOptions {
 
 class Transformer {
  public:
+  Transformer() = default;
+  // Uninitialised weights.
+  Transformer(const ModelConfig& config, at::Device device, at::ScalarType type);
   // Random weights: normal(0, 0.02), the residual outputs scaled by 1/sqrt(2·layers); keyed by (seed, name).
   static Transformer random(const ModelConfig& config, uint64_t seed, at::Device device = at::kCPU, at::ScalarType type = at::kFloat);
   // A Hugging Face folder (single or sharded safetensors), or a .gguf file. Weights converted to `type`.

@@ -1,12 +1,14 @@
 // The generated family of word problems: chains of one to four operations told as a small story, with worked steps.
 //
-// A problem is a Program (who, what, start, operations, how it is told); text, solution and answer are rendered from it, so that
-// numbers and names can be changed with the answer recomputed, and an error can be planted in one step exactly. The program is kept
-// in Problem::extra["family"]. All values stay in 0…99. Deterministic by (seed, split, index); evaluation problems never occur in
-// the training set.
+// A problem is a Program (scene, who, what, start, operations, how it is told); text, solution and answer are rendered from it, so
+// that numbers and names can be changed with the answer recomputed, and an error can be planted in one step exactly. The program is
+// kept in Problem::extra["family"]. All values stay in 0…99. Deterministic by seed. The hash of its text puts every possible problem
+// on one side, training or evaluation: the two never meet, whatever the seeds and the sizes. Sentences: data/family_scenes.h.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,18 +24,20 @@ inline constexpr std::pair<Operation, const char*> kOperationNames[] = {
 struct ProgramStep {
   Operation operation;
   int operand;
-  int wording;       // which sentence tells it
+  int wording;       // which sentence of the scene (or of the paraphrases) tells it
 };
 
 struct Program {
-  std::string name, other, object;  // Tom, Anna, apples
+  int scene = 0;                    // index into family_scenes()
+  std::string name, other, object;  // Tom, Anna, stamps
   bool she = false;                 // pronoun of `name`
   int start = 0;
   std::vector<ProgramStep> steps;
   bool paraphrase = false;          // the second set of wordings
-  int distractor = -1;              // how many of something else `other` has; −1: no distractor
+  int distractor = -1;              // the number in a fact that does not matter; −1: no such fact
   int distractor_at = 0;            // before which step it stands
-  std::string distractor_object;
+  int distractor_wording = 0;       // index into family_distractors()
+  std::string distractor_object;    // where the fact counts things
   std::vector<int> values() const;  // start and the value after every step
   int answer() const { return values().back(); }
 };
@@ -75,13 +79,22 @@ Program make_program(const std::string& split, Stream& stream);
 Problem render(const Program& program, const std::string& id);
 // The program a problem was rendered from; throws Error when it is not of the family.
 Program program_of(const Problem& problem);
-// The same story with other names, objects and numbers (same operations and wordings): a view for invariance training.
+// The worked solution of `program` when its steps are solved as `solved` says (the same number of steps, or fewer): the right one for
+// program.steps itself, a coherent wrong one otherwise. Values that leave 0…99 or a division with a rest: nullopt.
+std::optional<std::string> render_solution(const Program& program, const std::vector<ProgramStep>& solved);
+// The same story with other names, objects and numbers (same operations and wordings), on the same side of the split between
+// training and evaluation: a view for invariance training.
 Program another_view(const Program& program, Stream& stream);
 
 std::vector<Problem> family_train(const FamilyOptions& options, uint64_t seed);
 std::vector<Problem> family_eval(const FamilyOptions& options, uint64_t seed, const std::string& split);
 
-// Text to train the family's tokenizer on: problems and solutions of every split.
+// Text to train the family's tokenizer on: `problems` problems and solutions of every split.
 std::vector<std::string> family_corpus(uint64_t seed, int64_t problems);
+// Every word, number 0–99 and mark the family can produce, as a word tokenizer cuts them (with the space before them where they
+// have one): text::word_tokenizer({}, family_vocabulary()) never falls back to bytes.
+const std::vector<std::string>& family_vocabulary();
+// true: the problem text belongs to the evaluation side.
+bool family_evaluation_side(std::string_view problem);
 
 }  // namespace foil

@@ -662,6 +662,20 @@ class Ring {
         if (e[0].is(Kind::kE) && e.fn == Fn::kLn) return constant(Rational(1), out);
         return symbol(prefix + to_string(e[0]), out);
       }
+      case Fn::kBinomial: {
+        // binomial(x, k) with a small k is a polynomial in x
+        const auto k = exact_rational(e[1], budget_);
+        const auto small = k ? k->small() : std::nullopt;
+        if (!small || *small < 0 || *small > 12) return symbol(to_string(e), out);
+        Arena arena;
+        const Expr* product = arena.number(1);
+        Rational factorial(1);
+        for (int64_t j = 0; j < *small; ++j) {
+          product = arena.mul(product, arena.sub(&e[0], arena.number(j)));
+          factorial = factorial * Rational(j + 1);
+        }
+        return walk(*arena.mul(product, arena.number(Rational(1) / factorial)), out);
+      }
       // tan, cot, sec, csc through sin and cos
       case Fn::kTan: return quotient(Fn::kSin, Fn::kCos, e, out);
       case Fn::kCot: return quotient(Fn::kCos, Fn::kSin, e, out);

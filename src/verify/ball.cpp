@@ -277,6 +277,11 @@ class Evaluator {
         return arb_is_exact(x);  // a ball across an integer is not decided
       }
       case F::kFactorial: case F::kGamma:
+        if (real && arb_is_exact(x) && arb_is_int(x) && arf_cmp_si(arb_midref(x), 5000) < 0 && arf_sgn(arb_midref(x)) > 0) {
+          arb_fac_ui(x, static_cast<ulong>(arf_get_si(arb_midref(x), ARF_RND_NEAR) - (e.fn == F::kGamma ? 1 : 0)), p_);
+          break;
+        }
+        c_.budget.spend(2000);
         if (e.fn == F::kFactorial) acb_add_ui(out, out, 1, p_);
         if (arf_cmpabs_2exp_si(arb_midref(acb_realref(out)), 40) > 0) return false;
         acb_gamma(out, out, p_);
@@ -290,6 +295,13 @@ class Evaluator {
       case F::kBinomial: {
         Ball k, nk, a, b;
         if (e.count != 2 || !run(e[1], k.get())) return false;
+        if (real && k.real() && arb_is_exact(x) && arb_is_int(x) && arb_is_exact(acb_realref(k.get())) && arb_is_int(acb_realref(k.get())) && arf_sgn(arb_midref(x)) >= 0 && arf_cmp_si(arb_midref(x), 20000) < 0) {
+          const slong n = arf_get_si(arb_midref(x), ARF_RND_NEAR);
+          if (arf_sgn(arb_midref(acb_realref(k.get()))) < 0 || arf_cmp(arb_midref(acb_realref(k.get())), arb_midref(x)) > 0) arb_zero(x);
+          else arb_bin_uiui(x, static_cast<ulong>(n), static_cast<ulong>(arf_get_si(arb_midref(acb_realref(k.get())), ARF_RND_NEAR)), p_);
+          break;
+        }
+        c_.budget.spend(6000);
         if (arf_cmpabs_2exp_si(arb_midref(acb_realref(out)), 40) > 0 || arf_cmpabs_2exp_si(arb_midref(acb_realref(k.get())), 40) > 0) return false;
         acb_sub(nk.get(), out, k.get(), p_);
         acb_add_ui(out, out, 1, p_);

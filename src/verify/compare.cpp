@@ -212,7 +212,10 @@ std::optional<bool> compare_collections(const Expr& g, const Expr& a, Comparison
     return equal;
   }
   if (g_bare && a_bare) {
-    const bool equal = members_match(g, a, c);
+    // Repeats of numbers count (roots with multiplicity); a point or equation named twice is the same point.
+    bool structured = true;
+    for (uint32_t i = 0; i < g.count; ++i) structured = structured && !is_scalar(g[i]);
+    const bool equal = members_match(g, a, c) || (structured && g.count != a.count && sets_match(g, a, c));
     c.rule = "list";
     if (!equal && g.count != a.count) c.note = "a different number of answers";
     return equal;
@@ -487,7 +490,10 @@ std::optional<bool> compare_relations(const Expr& g, const Expr& a, Comparison& 
 }
 
 std::optional<bool> compare_regions(const Expr& g, const Expr& a, Comparison& c) {
-  const auto regional = [](const Expr& e) { return e.is(Kind::kUnion) || e.is(Kind::kIntersection) || e.is(Kind::kDifference) || e.is(Kind::kRelation) || half_open(e) || (e.is(Kind::kSymbol) && e.name.substr(0, 4) == "set:"); };
+  const auto regional = [](const Expr& e) {
+    if (e.is(Kind::kRelation)) return e.name.find_first_not_of("=~") != std::string_view::npos;
+    return e.is(Kind::kUnion) || e.is(Kind::kIntersection) || e.is(Kind::kDifference) || half_open(e) || (e.is(Kind::kSymbol) && e.name.substr(0, 4) == "set:");
+  };
   const auto list_of_relations = [&](const Expr& e) {
     if (!e.is(Kind::kList)) return false;
     for (uint32_t i = 0; i < e.count; ++i)

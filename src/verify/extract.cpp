@@ -10,6 +10,9 @@
 
 namespace foil::verify {
 
+// In verify.cpp: is this whole text one readable answer (a formula, not a sentence)?
+bool reads_whole(std::string_view text, bool& is_words);
+
 namespace {
 
 bool space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
@@ -199,22 +202,6 @@ std::optional<Extracted> hashed(std::string_view text) {
   return std::nullopt;
 }
 
-// A formula that starts at `at` (behind spaces, colons, stars): its inside; nullopt if none starts there.
-std::optional<Span> formula_at(std::string_view text, size_t at) {
-  while (at < text.size() && (space(text[at]) || text[at] == '*' || text[at] == ':' || text[at] == '_')) ++at;
-  for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"$$", "$$"}, {"$", "$"}, {"\\(", "\\)"}, {"\\[", "\\]"}}) {
-    if (text.compare(at, open.size(), open) != 0) continue;
-    const size_t inner = at + open.size();
-    size_t end = text.find(close, inner);
-    while (end != std::string_view::npos && close == "$" && end > 0 && text[end - 1] == '\\') end = text.find(close, end + 1);
-    if (end == std::string_view::npos) continue;
-    if (open == "$" && inner < text.size() && (digit(text[inner])) && text.substr(inner, end - inner).find_first_of(" \n") != std::string_view::npos && text.substr(inner, end - inner).find_first_of("\\=^_{") == std::string_view::npos)
-      continue;  // "$5 and $6": money
-    return Span{inner, end};
-  }
-  return std::nullopt;
-}
-
 // End of the sentence that starts at `at`: a full stop before a space, a line break outside a formula.
 size_t sentence_end(std::string_view text, size_t at) {
   int depth = 0;
@@ -225,9 +212,17 @@ size_t sentence_end(std::string_view text, size_t at) {
       if (text[i + 1] == '(' || text[i + 1] == '[') ++depth;
       if (text[i + 1] == ')' || text[i + 1] == ']') --depth;
       ++i;
+      // behind a displayed formula a capital opens the next sentence
+      if (text[i] == ']' && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
       continue;
     }
-    if (c == '$') dollar = !dollar;
+    if (c == '$') {
+      if (i + 1 < text.size() && text[i + 1] == '$') {
+        ++i;
+        if (dollar && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
+      }
+      dollar = !dollar;
+    }
     if (depth > 0) continue;
     if (c == '\n') {
       if (!dollar) return i;
@@ -251,7 +246,210 @@ bool starts_with_answer_words(std::string_view text, size_t at, std::string_view
   return at == 0 || !letter(text[at - 1]);
 }
 
-std::optional<Extracted> announced(std::string_view text) {
+// Formulas of a stretch of text, delimiters excluded.
+std::vector<Span> formulas(std::string_view text, Span s) {
+  std::vector<Span> out;
+  size_t i = s.begin;
+  while (i < s.end) {
+    const char c = text[i];
+    if (c == '\\' && i + 1 < s.end) {
+      const char d = text[i + 1];
+      if (d == '(' || d == '[') {
+        const size_t end = text.find(d == '(' ? "\\)" : "\\]", i + 2);
+        if (end == std::string_view::npos || end > s.end) break;
+        out.push_back(trimmed(text, {i + 2, end}));
+        i = end + 2;
+        continue;
+      }
+      i += 2;
+      continue;
+    }
+    if (c != '$') {
+      ++i;
+      continue;
+    }
+    const bool twice = i + 1 < s.end && text[i + 1] == '$';
+    const size_t inner = i + (twice ? 2 : 1);
+    size_t end = inner;
+    bool ok = false;
+    for (; end < s.end; ++end) {
+      if (text[end] == '\\') {
+        ++end;
+        continue;
+      }
+      if (text[end] == '$') {
+        ok = true;
+        break;
+      }
+      if (!twice && text[end] == '\n' && end + 1 < s.end && text[end + 1] == '\n') break;
+    }
+    const std::string_view inside = ok ? text.substr(inner, end - inner) : std::string_view();
+    // "$5 and spent $3" is money, not a formula
+    const bool money = !twice && !inside.empty() && digit(inside[0]) && inside.find_first_of(" \n") != std::string_view::npos && inside.find_first_of("\\=^_{+*/-") == std::string_view::npos && std::any_of(inside.begin(), inside.end(), letter);
+    if (!ok || money) {
+      i = inner;
+      continue;
+    }
+    const Span f = trimmed(text, {inner, end});
+    if (f.begin < f.end) out.push_back(f);
+    i = end + (twice ? 2 : 1);
+  }
+  return out;
+}
+
+// Words of a sentence rather than names in a formula: three or more that no formula would hold.
+bool looks_prose(std::string_view text) {
+  size_t words = 0;
+  for (size_t i = 0; i < text.size();) {
+    if (text[i] == '\\') {
+      ++i;
+      const size_t begin = i;
+      while (i < text.size() && letter(text[i])) ++i;
+      const std::string_view name = text.substr(begin, i - begin);
+      if ((name == "text" || name == "mbox" || name == "textbf" || name == "mathrm" || name == "textnormal" || name == "begin" || name == "end") && i < text.size() && text[i] == '{') {
+        const size_t close = closing_brace(text, i);
+        if (close != std::string_view::npos) i = close + 1;
+      } else if (begin == i) {
+        ++i;
+      }
+      continue;
+    }
+    if (!letter(text[i])) {
+      ++i;
+      continue;
+    }
+    const size_t begin = i;
+    while (i < text.size() && (letter(text[i]) || text[i] == '\'')) ++i;
+    if (i - begin >= 3 && ++words >= 4) return true;
+  }
+  return false;
+}
+
+bool reads(std::string_view text, Span s) {
+  s = trimmed(text, s);
+  if (s.begin >= s.end || s.end - s.begin > 4096) return false;
+  const std::string_view part = text.substr(s.begin, s.end - s.begin);
+  if (looks_prose(part)) return false;
+  bool words = false;
+  return reads_whole(part, words) && !words;
+}
+
+Span without_marks(std::string_view text, Span s) {
+  s = trimmed(text, s);
+  const auto mark = [](char c) { return c == '*' || c == '"' || c == '_' || c == '`'; };
+  while (s.end > s.begin && (mark(text[s.end - 1]) || text[s.end - 1] == '.' || text[s.end - 1] == '!' || text[s.end - 1] == ':' || space(text[s.end - 1]))) {
+    if (text[s.end - 1] == '!' && s.end - s.begin > 1 && (digit(text[s.end - 2]) || text[s.end - 2] == ')')) break;  // a factorial
+    --s.end;
+  }
+  while (s.begin < s.end && (mark(text[s.begin]) || text[s.begin] == ':' || space(text[s.begin]))) ++s.begin;
+  return s;
+}
+
+Span last_number_in(std::string_view text, Span s) {
+  for (size_t i = s.end; i-- > s.begin;) {
+    if (!digit(text[i])) continue;
+    size_t end = i + 1, begin = i;
+    while (begin > s.begin && (digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/' || text[begin - 1] == ':') && begin > s.begin + 1 && digit(text[begin - 2])))) --begin;
+    if (begin > s.begin && text[begin - 1] == '.') --begin;
+    if (begin > s.begin && (letter(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
+      i = begin;
+      continue;
+    }
+    if (begin > s.begin && text[begin - 1] == '-' && (begin == s.begin + 1 || space(text[begin - 2]) || text[begin - 2] == '$' || text[begin - 2] == '(' || text[begin - 2] == '=')) --begin;
+    if (begin > s.begin && text[begin - 1] == '$') --begin;
+    if (begin > s.begin && text[begin - 1] == '\\') --begin;
+    if (end < s.end && (text[end] == '%' || (text[end] == '\\' && end + 1 < s.end && text[end + 1] == '%'))) end += text[end] == '%' ? 1 : 2;
+    // a unit behind the number: "1,000.99m²", "15 cm", "2,74 €"
+    for (const size_t reach : {size_t{12}, size_t{8}, size_t{4}}) {
+      size_t unit = std::min(end + reach, s.end);
+      while (unit < s.end && unit > end && (static_cast<unsigned char>(text[unit]) & 0xC0) == 0x80) --unit;
+      while (unit > end && letter(text[unit - 1]) && unit < s.end && letter(text[unit])) --unit;
+      const Span with_unit = without_marks(text, {begin, unit});
+      if (with_unit.end > end && text.substr(end, with_unit.end - end).find_first_of("0123456789\n.=+-*/$\\({") == std::string_view::npos && reads(text, with_unit)) return with_unit;
+    }
+    return {begin, end};
+  }
+  return {s.begin, s.begin};
+}
+
+// The value a sentence states: all of it when it is one, what follows "is" or "=", its last formula, its first words if they
+// are a value, its last number. A formula that cannot be read is returned as it is, never a number out of it.
+Span value_in(std::string_view text, Span s) {
+  s = without_marks(text, s);
+  if (s.begin >= s.end || reads(text, s)) return s;
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::vector<Span> fs = formulas(text, s);
+  const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);
+  if (fs.empty() && !any_digit && sentence.find('\\') == std::string_view::npos) {
+    // a short answer in words
+    const auto words = static_cast<size_t>(std::count(sentence.begin(), sentence.end(), ' ')) + 1;
+    if (words <= 4) return s;
+  }
+  size_t best = std::string_view::npos;
+  for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", "=", ": ", "≈"}) {
+    const size_t at = sentence.rfind(verb);
+    if (at == std::string_view::npos) continue;
+    const size_t from = s.begin + at + verb.size();
+    bool inside = false;  // a sign inside a formula belongs to it
+    for (const Span& f : fs) inside = inside || (from > f.begin && from <= f.end);
+    if (inside) continue;
+    if (best == std::string_view::npos || from > best) {
+      Span tail = without_marks(text, {from, s.end});
+      for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then "})
+        if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
+      if (reads(text, tail)) best = from;
+    }
+  }
+  if (best != std::string_view::npos) {
+    Span tail = without_marks(text, {best, s.end});
+    for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then "})
+      if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
+    return tail;
+  }
+  if (!fs.empty()) {
+    size_t first = fs.size() - 1;
+    const auto gap = [&](size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); };
+    while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && joins(gap(first - 1)) && gap(first - 1).find_first_of(",;ao") != std::string_view::npos) --first;
+    Span value{fs[first].begin, fs.back().end};
+    // "$28$ percent", "$5$ cm"
+    Span more = value;
+    more.end = std::min(value.end + 16, s.end);
+    for (size_t end = more.end; end > value.end + 1; --end) {
+      if (end < s.end && letter(text[end]) && letter(text[end - 1])) continue;
+      const std::string_view tail = text.substr(value.end, end - value.end);
+      if (tail.find("percent") == std::string_view::npos && tail.find('%') == std::string_view::npos) continue;
+      if (reads(text, {value.begin, end})) return {value.begin, end};
+    }
+    return value;
+  }
+  if (sentence.find_first_of("\\^_") != std::string_view::npos) {
+    // LaTeX without delimiters: from the first sign of mathematics on
+    size_t from = s.begin;
+    while (from < s.end) {
+      const size_t space_at = text.find(' ', from);
+      if (space_at == std::string_view::npos || space_at >= s.end) break;
+      from = space_at + 1;
+      if (reads(text, {from, s.end})) return without_marks(text, {from, s.end});
+    }
+    return s;
+  }
+  // "12 distinct sequences", "2/3 Therefore, …"
+  if (digit(text[s.begin]) || text[s.begin] == '-' || text[s.begin] == '(' || text[s.begin] == '$') {
+    Span head = s;
+    for (size_t i = s.begin; i < s.end; ++i)
+      if (letter(text[i]) && i + 1 < s.end && letter(text[i + 1]) && (i == s.begin || !letter(text[i - 1]))) {
+        head.end = i;
+        break;
+      }
+    head = without_marks(text, head);
+    while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
+    if (head.end < s.end && reads(text, head)) return head;
+  }
+  const Span number = last_number_in(text, s);
+  return number.begin < number.end ? number : s;
+}
+
+std::optional<Extracted> announced(std::string_view text, size_t& position) {
   static constexpr std::array<std::string_view, 3> kStrong = {"final answer", "correct answer", "answer"};
   size_t best = std::string_view::npos;
   Span span{0, 0};
@@ -259,27 +457,8 @@ std::optional<Extracted> announced(std::string_view text) {
     if (best != std::string_view::npos && phrase <= best) return;
     while (begin < text.size() && (space(text[begin]) || text[begin] == '*' || text[begin] == ':' || text[begin] == '_')) ++begin;
     if (begin >= text.size()) return;
-    Span s;
-    if (const auto f = formula_at(text, begin)) {
-      s = *f;
-      // "$28$ percent", "$x$ and $y$"
-      const size_t stop = sentence_end(text, f->end + 1);
-      const std::string_view rest = text.substr(f->end, stop - f->end);
-      size_t i = 0;
-      while (i < rest.size() && (rest[i] == '$' || rest[i] == '\\' || rest[i] == ')' || rest[i] == ']' || rest[i] == ' ')) ++i;
-      const std::string_view tail = rest.substr(i);
-      if (tail.substr(0, 4) == "and " || tail.substr(0, 3) == "or " || tail.substr(0, 1) == ",") {
-        if (rest.find('$') != std::string_view::npos || rest.find("\\(") != std::string_view::npos) s = {begin, stop};
-      } else if (tail.substr(0, 1) == "%" || tail.substr(0, 7) == "percent") {
-        s = {begin, f->end + i + (tail[0] == '%' ? 1 : 7)};
-      }
-    } else {
-      s = {begin, sentence_end(text, begin)};
-    }
-    s = trimmed(text, s);
-    while (s.end > s.begin && (text[s.end - 1] == '*' || text[s.end - 1] == '.' || text[s.end - 1] == '"' || text[s.end - 1] == '_')) --s.end;
-    while (s.begin < s.end && (text[s.begin] == '*' || text[s.begin] == '"' || text[s.begin] == '_')) ++s.begin;
-    s = trimmed(text, s);
+    Span s{begin, sentence_end(text, begin)};
+    s = without_marks(text, s);
     if (s.begin >= s.end) return;
     best = phrase;
     span = s;
@@ -288,6 +467,7 @@ std::optional<Extracted> announced(std::string_view text) {
     if (lower(text[i]) != 'a' && lower(text[i]) != 'f' && lower(text[i]) != 'c') continue;
     for (const std::string_view phrase : kStrong) {
       if (!starts_with_answer_words(text, i, phrase)) continue;
+      if (phrase == "answer" && i >= 6 && (starts_with_answer_words(text, i - 6, "final ") || (i >= 8 && starts_with_answer_words(text, i - 8, "correct ")))) break;
       size_t j = i + phrase.size();
       if (j < text.size() && letter(text[j])) break;
       // "answer is", "answer:", "answer =", "answer to … is"
@@ -311,17 +491,9 @@ std::optional<Extracted> announced(std::string_view text) {
     }
   }
   if (best == std::string_view::npos) return std::nullopt;
-  auto e = found(text, span, "answer_is");
-  if (!e) return e;
-  // "the largest n is 34": the value behind the verb
-  if (e->text.find_first_of("\\$^_{") == std::string::npos && e->text.find(' ') != std::string::npos) {
-    const size_t is = e->text.rfind(" is ");
-    if (is != std::string::npos) {
-      e->begin += is + 4;
-      e->text = e->text.substr(is + 4);
-    }
-  }
-  return e;
+  position = best;
+  span = value_in(text, span);
+  return found(text, span, "answer_is");
 }
 
 std::optional<Extracted> bold(std::string_view text) {
@@ -344,99 +516,6 @@ std::optional<Extracted> bold(std::string_view text) {
   return std::nullopt;
 }
 
-// The value at the end of "… = value", outside any bracket.
-Span after_last_equals(std::string_view text, Span s) {
-  int depth = 0;
-  size_t from = s.begin;
-  for (size_t i = s.begin; i < s.end; ++i) {
-    const char c = text[i];
-    if (c == '\\') {
-      ++i;
-      continue;
-    }
-    if (c == '{' || c == '(' || c == '[') ++depth;
-    if (c == '}' || c == ')' || c == ']') --depth;
-    if (c == '=' && depth == 0 && (i == 0 || (text[i - 1] != '<' && text[i - 1] != '>' && text[i - 1] != '!'))) from = i + 1;
-  }
-  return {from, s.end};
-}
-
-std::optional<Extracted> last_formula(std::string_view text) {
-  // Scan once; remember the last closed formula.
-  std::optional<Span> last;
-  size_t i = 0;
-  while (i < text.size()) {
-    const char c = text[i];
-    if (c == '\\' && i + 1 < text.size()) {
-      const char d = text[i + 1];
-      if (d == '(' || d == '[') {
-        const std::string_view close = d == '(' ? "\\)" : "\\]";
-        const size_t end = text.find(close, i + 2);
-        if (end == std::string_view::npos) break;
-        last = Span{i + 2, end};
-        i = end + 2;
-        continue;
-      }
-      i += 2;
-      continue;
-    }
-    if (c == '$') {
-      const bool twice = i + 1 < text.size() && text[i + 1] == '$';
-      const size_t inner = i + (twice ? 2 : 1);
-      size_t end = inner;
-      bool ok = false;
-      for (; end < text.size(); ++end) {
-        if (text[end] == '\\') {
-          ++end;
-          continue;
-        }
-        if (text[end] == '$') {
-          ok = true;
-          break;
-        }
-        if (!twice && text[end] == '\n' && end + 1 < text.size() && text[end + 1] == '\n') break;
-      }
-      if (!ok) {
-        i = inner;
-        continue;
-      }
-      const std::string_view inside = text.substr(inner, end - inner);
-      // "$5 and spent $3" is money, not a formula
-      const bool money = !twice && !inside.empty() && digit(inside[0]) && inside.find_first_of(" \n") != std::string_view::npos && inside.find_first_of("\\=^_{+") == std::string_view::npos;
-      if (money) {
-        i = inner;
-        continue;
-      }
-      const Span s = trimmed(text, {inner, end});
-      if (s.begin < s.end) last = s;
-      i = end + (twice ? 2 : 1);
-      continue;
-    }
-    ++i;
-  }
-  if (!last) return std::nullopt;
-  return found(text, *last, "last_formula");
-}
-
-std::optional<Extracted> last_number(std::string_view text) {
-  for (size_t i = text.size(); i-- > 0;) {
-    if (!digit(text[i])) continue;
-    size_t end = i + 1, begin = i;
-    while (begin > 0 && (digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/') && begin > 1 && digit(text[begin - 2])))) --begin;
-    if (begin > 0 && text[begin - 1] == '.') --begin;
-    if (begin > 0 && letter(text[begin - 1])) {  // AZ2A, x2: part of a name
-      i = begin;
-      continue;
-    }
-    if (end < text.size() && letter(text[end]) && end + 1 < text.size() && letter(text[end + 1]) == false && digit(text[end + 1])) continue;
-    if (begin > 0 && text[begin - 1] == '-' && (begin == 1 || space(text[begin - 2]) || text[begin - 2] == '$' || text[begin - 2] == '(')) --begin;
-    if (begin > 0 && text[begin - 1] == '$') --begin;
-    if (end < text.size() && text[end] == '%') ++end;
-    return found(text, {begin, end}, "last_number");
-  }
-  return std::nullopt;
-}
-
 // A lone letter that picks an option, in the last line: "So the answer must be (B)."
 std::optional<Extracted> letter_choice(std::string_view text) {
   for (size_t i = text.size(); i-- > 0;) {
@@ -447,10 +526,71 @@ std::optional<Extracted> letter_choice(std::string_view text) {
   return std::nullopt;
 }
 
-}  // namespace
+// No marker at all: the last sentence with a value in it.
+std::optional<Extracted> concluded(std::string_view text, Span all) {
+  // Sentences of the last part of the text, first to last.
+  constexpr size_t kTail = 6000;
+  std::vector<Span> sentences;
+  size_t at = all.end - all.begin > kTail ? all.end - kTail : all.begin;
+  while (at < all.end) {
+    const size_t end = std::min(sentence_end(text, at), all.end);
+    const Span s = trimmed(text, {at, end});
+    if (s.begin < s.end) sentences.push_back(s);
+    at = end + 1;
+  }
+  // One short line of words or one formula is the answer itself.
+  if (sentences.size() == 1 && all.end - all.begin <= 60 && !looks_prose(text.substr(all.begin, all.end - all.begin))) {
+    const std::string_view line = text.substr(all.begin, all.end - all.begin);
+    const bool formula_inside = !formulas(text, all).empty();
+    const bool any_digit = std::any_of(line.begin(), line.end(), digit);
+    if (!formula_inside && (!any_digit || (line.find_first_of("\\^_{}") != std::string_view::npos && line.find(" is ") == std::string_view::npos))) {
+      if (auto e = letter_choice(line)) {
+        e->begin += all.begin;
+        e->end += all.begin;
+        if (line.find(' ') != std::string_view::npos) return e;
+      }
+      return found(text, all, "whole");
+    }
+  }
+  for (size_t i = sentences.size(); i-- > 0;) {
+    const Span s = sentences[i];
+    const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+    // **84**
+    if (const size_t close = sentence.rfind("**"); close != std::string_view::npos && close >= 3) {
+      const size_t open = sentence.rfind("**", close - 1);
+      if (open != std::string_view::npos && open + 2 < close) {
+        const Span inner = without_marks(text, {s.begin + open + 2, s.begin + close});
+        if (inner.begin < inner.end && reads(text, inner)) return found(text, inner, "bold");
+        if (inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), digit)) return found(text, value_in(text, inner), "bold");
+      }
+    }
+    const bool formula_inside = !formulas(text, s).empty();
+    const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);
+    if (formula_inside || any_digit || sentence.find("\\frac") != std::string_view::npos || sentence.find("\\sqrt") != std::string_view::npos) {
+      const Span v = value_in(text, s);
+      const char* rule = formula_inside ? "last_formula" : sentence.find('=') != std::string_view::npos ? "last_equation" : "last_number";
+      // a numbered line "3. Check the result" states no value
+      const bool numbering = !formula_inside && v.begin == s.begin && v.end < s.end && s.end - v.end > 2 && digit(text[v.begin]) && (text[v.end] == '.' || text[v.end] == ')') && i > 0;
+      if (!numbering) return found(text, v, rule);
+    }
+    if (auto e = letter_choice(sentence)) {
+      e->begin += s.begin;
+      e->end += s.begin;
+      return e;
+    }
+  }
+  if (auto e = letter_choice(text.substr(all.begin, all.end - all.begin))) {
+    e->begin += all.begin;
+    e->end += all.begin;
+    return e;
+  }
+  // bold words anywhere, or the whole of a short text
+  if (auto e = bold(text)) return e;
+  if (all.end - all.begin <= 200 && sentences.size() == 1) return found(text, all, "whole");
+  return std::nullopt;
+}
 
-// Declared in verify.cpp: is this whole text one readable answer (a formula, not a sentence)?
-bool reads_whole(std::string_view text, bool& is_words);
+}  // namespace
 
 std::optional<Extracted> extract(std::string_view original) {
   constexpr size_t kMost = 2'000'000;
@@ -472,41 +612,37 @@ std::optional<Extracted> extract(std::string_view original) {
     }
     break;
   }
+  // What a chat template leaves behind the answer.
+  for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>"}) {
+    const size_t at = text.find(mark);
+    if (at == std::string_view::npos) continue;
+    const Span head = trimmed(text, {0, at});
+    if (head.begin < head.end) text = text.substr(0, at);
+  }
   std::optional<Extracted> e = tagged(text);
-  if (!e) e = boxed(text);
+  if (!e) {
+    e = boxed(text);
+    if (e) {
+      // "Final answer: …" said after the last box is later and more explicit
+      size_t position = 0;
+      const std::string_view rest = text.substr(e->end);
+      if (rest.size() > 14) {
+        if (auto later = announced(rest, position); later && (lower(rest[position]) == 'f') && reads(rest, {later->begin, later->end})) {
+          later->begin += e->end;
+          later->end += e->end;
+          e = later;
+        }
+      }
+    }
+  }
   if (!e) e = hashed(text);
   if (!e) {
-    const Span s = trimmed(text, {0, text.size()});
-    const std::string_view whole = text.substr(s.begin, s.end - s.begin);
-    if (!whole.empty()) {
-      bool words = false;
-      const bool reads = (whole.size() <= 4096 || whole.find(' ') == std::string_view::npos) && reads_whole(whole, words);
-      if (reads && !words) e = found(text, s, "whole");
-      if (!e) e = announced(text);
-      if (!e && reads && whole.size() <= 60) e = found(text, s, "whole");
-      if (!e) {
-        e = bold(text);
-        auto f = last_formula(text);
-        if (f && (!e || f->begin > e->end)) e = f;
-      }
-      if (!e) {
-        // the last line: "= value" or a lone letter or number
-        const size_t line = whole.rfind('\n');
-        Span l{line == std::string_view::npos ? s.begin : s.begin + line + 1, s.end};
-        const Span v = after_last_equals(text, l);
-        if (v.begin != l.begin) {
-          const size_t stop = sentence_end(text, v.begin);
-          e = found(text, {v.begin, std::min(stop, v.end)}, "last_equation");
-        }
-        if (!e && whole.size() <= 60 && line == std::string_view::npos && whole.find_first_of("\\^_{}") != std::string_view::npos) e = found(text, s, "whole");
-        if (!e) e = letter_choice(text.substr(l.begin, l.end - l.begin));
-        if (e && e->rule == "choice") {
-          e->begin += l.begin;
-          e->end += l.begin;
-        }
-        if (!e) e = last_number(text);
-        if (!e && whole.size() <= 60) e = found(text, s, "whole");
-      }
+    const Span all = trimmed(text, {0, text.size()});
+    if (all.begin < all.end) {
+      if (reads(text, all)) e = found(text, all, "whole");
+      size_t position = 0;
+      if (!e) e = announced(text, position);
+      if (!e) e = concluded(text, all);
     }
   }
   if (e) {

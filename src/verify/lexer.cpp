@@ -358,7 +358,6 @@ class Lexer {
 
   void backslash() {
     const size_t begin = at_++;
-    out_.latex = true;
     if (at_ >= s_.size()) return;  // a cut-off command at the end
     const char c = s_[at_];
     if (!is_letter(c)) {
@@ -387,6 +386,7 @@ class Lexer {
     }
     while (at_ < s_.size() && is_letter(s_[at_])) ++at_;
     std::string_view name = s_.substr(begin + 1, at_ - begin - 1);
+    out_.latex = out_.latex || !(text_commands().count(name) || name == "boxed" || name == "pounds" || name == "euro");
     if (skipped_commands().count(name)) {
       // \left. and \right. are empty delimiters
       if ((name == "left" || name == "right") && at_ < s_.size()) {
@@ -508,6 +508,7 @@ class Lexer {
       }
       at_ = i;
       punct(begin, super ? '^' : '_');
+      out_.tokens.back().tight = true;
       push(Token::kOpen, begin);
       inject(inner, begin);
       push(Token::kClose, begin);

@@ -54,6 +54,13 @@ bool is_greek_word(std::string_view w) {
   return names.count(w) > 0;
 }
 
+// Two-letter words of English prose; set apart by spaces they are not a product.
+bool is_little_word(std::string_view w) {
+  if (w.size() != 2) return false;
+  static constexpr std::string_view kWords = " is we it to of in so by be an as at he if no on or us do my me go up We It So If In As By To At On An No ";
+  return kWords.find(" " + std::string(w) + " ") != std::string_view::npos;
+}
+
 bool is_accent(std::string_view c) {
   return c == "dot" || c == "ddot" || c == "hat" || c == "bar" || c == "tilde" || c == "vec" || c == "widehat" || c == "widetilde" || c == "overrightarrow" || c == "overleftrightarrow" || c == "check" || c == "breve" || c == "mathring" ||
          c == "overline" || c == "overarc" || c == "wideparen" || c == "overset" || c == "underset" || c == "stackrel" || c == "overbrace" || c == "underbrace" || c == "oversetarc";
@@ -76,7 +83,7 @@ class Parser {
       out.where = f.where;
     }
     out.comma_ambiguous = comma_ambiguous_;
-    out.word = word_;
+    out.longest_word = longest_word_;
     return out;
   }
 
@@ -178,7 +185,7 @@ class Parser {
         while (!at(Token::kEnd) && !at(Token::kBad)) next();
         break;
       }
-      if (top && at_op('.') ) {
+      if (top && at_op('.') && !(peek().type == Token::kCommand && (is_accent(peek().text)))) {
         next();
         if (at(Token::kEnd)) break;
         fail("text after the full stop");
@@ -267,7 +274,7 @@ class Parser {
       const size_t before = i_;
       if (unit_tokens(value, unit)) {
         if (unit.time_of_day) return value;  // handled by the reader of times
-        if (!unit.name.empty()) {
+        if (!unit.name.empty() && !(value->is(Kind::kQuantity) && value->name != unit.name)) {  // "$18 per day" stays dollars
           value = with_unit(value, unit);
           had_unit = true;
         }
@@ -386,9 +393,11 @@ class Parser {
     const std::string_view w = t.text;
     if (function_names().count(w) || w == "pi" || is_greek_word(w) || w == "infinity" || w == "inf" || w == "oo") return false;
     const bool known = is_unit_word(w);
+    if (w == "per" || w == "each") return true;
     const Lexeme& after = t_[std::min<size_t>(static_cast<size_t>(&t - t_.data()) + 1, t_.size() - 1)];
     if (w.size() == 1) {
-      // "15 m" in plain text; in LaTeX or without the space a letter is a variable.
+      // "15 m" in plain text; in LaTeX or without the space a letter is a variable. "15m²" is written for units only.
+      if (known && w == "m" && !latex_ && after.op == '^' && after.tight) return true;
       return known && t.space_before && !latex_ && (after.type == Token::kEnd || after.type == Token::kPunct) && (after.op != '+' && after.op != '-' && after.op != '(' && after.op != '*');
     }
     if (known && w.size() == 2) return (t.space_before || w != "mg") && !latex_ && after.op != '(';
@@ -838,7 +847,11 @@ class Parser {
         if (t_[k].type == Token::kNumber) value_inside = true;
       if (bar && !value_inside) {
         abs_open_ = true;  // the bar ends the head
-        relation();
+        set_operations();
+        if (at(Token::kRelation)) {
+          next();
+          set_operations();
+        }
         abs_open_ = false;
         if (at_op('|') || at_op(':')) next();
         const Expr* condition = statement(false);
@@ -1334,9 +1347,13 @@ class Parser {
         return named(cur().text);
       }
     }
-    if (w.size() >= 3 && !mode_.words_are_products) {
-      if (splits_into_functions(w)) return letter();
-      word_ = true;
+    if (!mode_.words_are_products) {
+      if (w.size() >= 3) {
+        if (splits_into_functions(w)) return letter();
+        longest_word_ = std::max(longest_word_, w.size());
+      } else if (is_little_word(w) && (cur().space_before || i_ == 0) && (peek().space_before || peek().type == Token::kEnd)) {
+        longest_word_ = std::max<size_t>(longest_word_, 3);
+      }
     }
     return letter();
   }
@@ -1399,7 +1416,7 @@ class Parser {
       // mathematics inside \text
       const Lexed lexed = lex(arena_.copy(content));
       Parsed p = parse_tokens(arena_, lexed, mode_);
-      if (p.tree && !p.word) return p.tree;
+      if (p.tree && p.longest_word == 0) return p.tree;
     }
     if (content.find(',') != std::string_view::npos) {
       std::vector<const Expr*> items;
@@ -1422,6 +1439,11 @@ class Parser {
     while (!s.empty() && (s.front() == ' ' || s.front() == '(')) s.remove_prefix(1);
     while (!s.empty() && (s.back() == ' ' || s.back() == ')' || s.back() == '.')) s.remove_suffix(1);
     if (s.size() == 1) return s == "e" ? arena_.make(Kind::kE) : s == "i" ? arena_.make(Kind::kI) : arena_.symbol(s);
+    if (const int md = month_day(folded)) {
+      Expr* date = arena_.make(Kind::kDate);
+      date->index = md;
+      return date;
+    }
     Expr* e = arena_.make(Kind::kText);
     e->name = arena_.copy(folded);
     return e;
@@ -1687,7 +1709,16 @@ class Parser {
       next();
       return function(it->second, name);
     }
-    fail("unknown command \\" + std::string(name));
+    // \quadx: a spacing command run into a name
+    for (const std::string_view spacing : {"qquad", "quad"})
+      if (name.size() > spacing.size() && name.substr(0, spacing.size()) == spacing) {
+        t_[i_].type = Token::kWord;
+        t_[i_].text = name.substr(spacing.size());
+        return primary();
+      }
+    if (peek().type == Token::kOpen) fail("unknown command \\" + std::string(name));
+    next();
+    return arena_.symbol("\\" + std::string(name));
   }
   bool latex_word() const { return false; }
 
@@ -1735,7 +1766,8 @@ class Parser {
   size_t i_ = 0, relation_start_ = 0;
   int depth_ = 0, group_depth_ = 0;
   bool abs_open_ = false, norm_open_ = false;
-  bool comma_ambiguous_ = false, word_ = false;
+  bool comma_ambiguous_ = false;
+  size_t longest_word_ = 0;
   std::string last_number_;
   std::vector<std::pair<size_t, Lexeme>> splits_;
 };

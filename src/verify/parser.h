@@ -23,7 +23,7 @@ struct Parsed {
   std::string problem;
   size_t where = 0;            // byte offset of the problem
   bool comma_ambiguous = false;  // another comma mode may read differently
-  bool word = false;             // a run of letters was taken as a product although it could be a word
+  size_t longest_word = 0;       // letters of the longest run taken as a product although it could be a word; 0: none
 };
 
 Parsed parse_tokens(Arena& arena, const Lexed& lexed, const ParseMode& mode);

@@ -361,6 +361,15 @@ void words_reading(Reading::Node& node, std::string folded) {
     node.tree = arena.number(n);
     return;
   }
+  // "two thirds"
+  static constexpr std::pair<std::string_view, int> kParts[] = {{"half", 2}, {"halves", 2}, {"third", 3}, {"thirds", 3}, {"quarter", 4}, {"quarters", 4}, {"fourth", 4}, {"fourths", 4}, {"fifth", 5}, {"fifths", 5}, {"sixth", 6}, {"sixths", 6}, {"eighth", 8}, {"eighths", 8}, {"tenth", 10}, {"tenths", 10}};
+  if (const size_t gap = folded.find(' '); gap != std::string::npos)
+    if (const int n = number_word(folded.substr(0, gap)); n > 0)
+      for (const auto& [part, d] : kParts)
+        if (std::string_view(folded).substr(gap + 1) == part) {
+          node.tree = arena.number(Rational(n, d));
+          return;
+        }
   Expr* e = arena.make(Kind::kText);
   e->name = arena.copy(folded);
   node.tree = e;
@@ -400,6 +409,14 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     node.tree = t;
     if (certain) return;
   }
+  if (s.size() <= 40 && (letter(s[0]) || digit(s[0])) && std::count_if(s.begin(), s.end(), letter) >= 3) {
+    if (const int md = month_day(fold(s))) {
+      Expr* date = arena.make(Kind::kDate);
+      date->index = md;
+      node.tree = date;
+      return;
+    }
+  }
   std::string_view content;
   if (const Expr* e = choice(s, arena, content)) {
     if (content.empty()) {
@@ -429,8 +446,9 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     return;
   }
   if (node.tree) return;
-  if (p.tree && !(p.word && words)) {
+  if (p.tree && (p.longest_word == 0 || (!words && p.longest_word <= 4 && !mostly_words(lexed)))) {
     node.tree = p.tree;
+    node.prose = p.longest_word > 0;
     if (p.comma_ambiguous) {
       for (const auto& [comma, use] : {std::pair{Comma::kSeparator, 'l'}, std::pair{Comma::kDecimal, 'd'}}) {
         ParseMode other;
@@ -476,6 +494,7 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     if (p.tree && s.size() <= 3 && std::all_of(s.begin(), s.end(), [](char c) { return c >= 'a' && c <= 'z'; })) node.others.push_back({p.tree, 'p'});
     return;
   }
+  if (p.tree) p.problem = "words inside a formula";
   node.problem = p.problem + " at byte " + std::to_string(base + p.where);
 }
 

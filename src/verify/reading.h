@@ -20,6 +20,7 @@ struct Reading::Node {
   Arena arena;
   const Expr* tree = nullptr;  // null: unreadable
   std::vector<Alternative> others;
+  bool prose = false;          // words were read as products of letters: hardly an answer on its own
   std::string problem;         // with the byte offset
   std::string plain;           // the answer without spaces and delimiters, for identity of unreadable answers
 };

@@ -231,6 +231,24 @@ std::optional<Region> relation_region(const Expr& e, Comparison& c) {
   bool several = false;
   const Expr* x = unknown_of(e, nullptr, several);
   if (!x || several) return std::nullopt;
+  // a ≤ |x| ≤ b: the region of |x|, and its mirror image
+  for (uint32_t i = 0; i < e.count; ++i)
+    if (e[i].is(Kind::kCall) && e[i].fn == Fn::kAbs && same(e[i][0], *x) && e.count > 2) {
+      Expr* u = c.arena.make(Kind::kRelation);
+      std::vector<const Expr*> sides;
+      for (uint32_t k = 0; k < e.count; ++k) sides.push_back(k == i ? c.arena.symbol("|x|") : &e[k]);
+      c.arena.set_args(u, sides.data(), sides.size());
+      u->name = e.name;
+      const auto inner = relation_region(*u, c);
+      if (!inner) return std::nullopt;
+      Region positive;
+      positive.parts.push_back({c.arena.number(0), nullptr, false, true});
+      const auto half = intersect(*inner, positive, c);
+      if (!half) return std::nullopt;
+      std::vector<Interval> parts = half->parts;
+      for (const Interval& part : half->parts) parts.push_back({part.high ? c.arena.neg(part.high) : nullptr, part.low ? c.arena.neg(part.low) : nullptr, part.high_open, part.low_open});
+      return normal(std::move(parts), c);
+    }
   bool inequality = false;
   Region r;
   r.parts.push_back({});

@@ -17,7 +17,7 @@ const char* to_string(Outcome outcome) {
 
 bool reads_whole(std::string_view text, bool& is_words) {
   const Reading r = parse(text);
-  if (!r.readable()) return false;
+  if (!r.readable() || r.node->prose) return false;
   is_words = r.node->tree->is(Kind::kText) || r.node->tree->is(Kind::kList);
   if (r.node->tree->is(Kind::kList)) {
     is_words = false;
@@ -34,7 +34,7 @@ bool usable(char use, const Expr& other) {
     case 'l': return other.is(Kind::kList) || other.is(Kind::kTuple) || other.is(Kind::kSet);
     case 'd': return is_scalar(other) || other.is(Kind::kRelation);
     case 'p': return !other.is(Kind::kText);
-    case 'r': return other.is(Kind::kRatio) || (is_scalar(other) && !other.is(Kind::kTime));
+    case 'r': return !other.is(Kind::kTime);
     case 'u': return other.is(Kind::kQuantity);
     case 'c': return !other.is(Kind::kChoice);
     default: return true;

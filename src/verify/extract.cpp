@@ -187,15 +187,16 @@ std::optional<Extracted> tagged(std::string_view text) {
 
 std::optional<Extracted> hashed(std::string_view text) {
   size_t at = text.rfind("####");
-  while (at != std::string_view::npos) {
+  for (int tries = 0; tries < 6 && at != std::string_view::npos; ++tries) {
     size_t begin = at + 4;
     while (begin < text.size() && text[begin] == '#') ++begin;
-    size_t end = std::min(text.find('\n', begin), text.size());
+    const size_t end = std::min(text.find('\n', begin), text.size());
     if (auto e = found(text, {begin, end}, "hash")) {
       // a Markdown heading "#### Final answer" is not an answer
       const bool heading = e->text.size() > 3 && letter(e->text[0]) && e->text.find_first_of("0123456789\\$=") == std::string::npos && e->text.find(' ') != std::string::npos;
       if (!heading) return e;
     }
+    while (at > 0 && text[at - 1] == '#') --at;
     if (at < 4) break;
     at = text.rfind("####", at - 1);
   }
@@ -451,49 +452,51 @@ Span value_in(std::string_view text, Span s) {
 
 std::optional<Extracted> announced(std::string_view text, size_t& position) {
   static constexpr std::array<std::string_view, 3> kStrong = {"final answer", "correct answer", "answer"};
-  size_t best = std::string_view::npos;
-  Span span{0, 0};
-  const auto consider = [&](size_t phrase, size_t begin) {
-    if (best != std::string_view::npos && phrase <= best) return;
+  // Where the phrases stand, last first; at most a few are looked at.
+  constexpr int kMostTries = 6;
+  int tries = 0;
+  const auto value_from = [&](size_t begin) -> std::optional<Span> {
     while (begin < text.size() && (space(text[begin]) || text[begin] == '*' || text[begin] == ':' || text[begin] == '_')) ++begin;
-    if (begin >= text.size()) return;
-    Span s{begin, sentence_end(text, begin)};
-    s = without_marks(text, s);
-    if (s.begin >= s.end) return;
-    best = phrase;
-    span = s;
+    if (begin >= text.size()) return std::nullopt;
+    const Span s = without_marks(text, {begin, sentence_end(text, begin)});
+    if (s.begin >= s.end) return std::nullopt;
+    return s;
   };
-  for (size_t i = 0; i + 6 <= text.size(); ++i) {
+  for (size_t i = text.size(); i-- > 0 && tries < kMostTries;) {
     if (lower(text[i]) != 'a' && lower(text[i]) != 'f' && lower(text[i]) != 'c') continue;
     for (const std::string_view phrase : kStrong) {
       if (!starts_with_answer_words(text, i, phrase)) continue;
       if (phrase == "answer" && i >= 6 && (starts_with_answer_words(text, i - 6, "final ") || (i >= 8 && starts_with_answer_words(text, i - 8, "correct ")))) break;
-      size_t j = i + phrase.size();
+      const size_t j = i + phrase.size();
       if (j < text.size() && letter(text[j])) break;
+      ++tries;
+      std::optional<Span> span;
       // "answer is", "answer:", "answer =", "answer to … is"
       size_t k = j;
       while (k < text.size() && (text[k] == ' ' || text[k] == '*' || text[k] == '\t')) ++k;
+      size_t verb = 0;
+      for (const std::string_view v : {"is", "should be", "will be", "would be", "must be", "are"})
+        if (!verb && starts_with_answer_words(text, k, v) && (k + v.size() >= text.size() || !letter(text[k + v.size()]))) verb = v.size();
       if (k < text.size() && (text[k] == ':' || text[k] == '=')) {
-        consider(i, k + 1);
-      } else if (starts_with_answer_words(text, k, "is") || starts_with_answer_words(text, k, "should be") || starts_with_answer_words(text, k, "will be") || starts_with_answer_words(text, k, "are") || starts_with_answer_words(text, k, "would be")) {
-        k += lower(text[k]) == 'i' ? 2 : lower(text[k]) == 'a' ? 3 : lower(text[k]) == 's' ? 9 : lower(text[k + 3]) == 'l' && lower(text[k + 2]) == 'l' ? 7 : 8;
-        if (k < text.size() && letter(text[k])) break;
-        consider(i, k);
+        span = value_from(k + 1);
+      } else if (verb) {
+        span = value_from(k + verb);
       } else {
         const size_t stop = sentence_end(text, j);
         size_t is = std::string_view::npos;
-        for (size_t m = j; m + 4 <= stop; ++m)
+        for (size_t m = j; m + 4 <= stop && m < j + 160; ++m)
           if (space(text[m]) && starts_with_answer_words(text, m + 1, "is") && m + 3 < text.size() && (space(text[m + 3]) || text[m + 3] == ':')) is = m + 3;
-        if (is != std::string_view::npos && is - j < 160) consider(i, is);
-        else if (phrase == "final answer" && k < text.size() && text[k] == '\n') consider(i, k + 1);
+        if (is != std::string_view::npos) span = value_from(is);
+        else if (phrase == "final answer" && k < text.size() && text[k] == '\n') span = value_from(k + 1);
+      }
+      if (span) {
+        position = i;
+        return found(text, value_in(text, *span), "answer_is");
       }
       break;
     }
   }
-  if (best == std::string_view::npos) return std::nullopt;
-  position = best;
-  span = value_in(text, span);
-  return found(text, span, "answer_is");
+  return std::nullopt;
 }
 
 std::optional<Extracted> bold(std::string_view text) {
@@ -593,9 +596,18 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
 }  // namespace
 
 std::optional<Extracted> extract(std::string_view original) {
-  constexpr size_t kMost = 2'000'000;
+  constexpr size_t kMost = 160'000;
   std::string_view text = original;
   size_t shift = 0;
+  // One number of any length is its own answer.
+  {
+    const Span all = trimmed(text, {0, text.size()});
+    size_t i = all.begin, points = 0;
+    if (i < all.end && (text[i] == '-' || text[i] == '+')) ++i;
+    const size_t first = i;
+    while (i < all.end && (digit(text[i]) || (text[i] == '.' && ++points == 1))) ++i;
+    if (i == all.end && i > first && digit(text[i - 1])) return found(text, all, "whole");
+  }
   // The answer stands at the end: of a very long text only the end is searched.
   if (text.size() > kMost) {
     shift = text.size() - kMost;

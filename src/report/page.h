@@ -25,8 +25,10 @@ struct RunData {
   std::vector<Metric> metrics;
   std::vector<eval::EvalResult> evals;
   std::optional<eval::AuditResult> audit;
-  std::vector<Problem> problems;                    // training problems
-  std::map<std::string, std::vector<Pair>> pairs;   // "plausible", "rejection"
+  std::map<std::string, Problem> problems;          // by id: the training problems the pairs below are about
+  std::map<std::string, std::vector<Pair>> pairs;   // "plausible", "rejection": the first 5,000 of each
+  std::map<std::string, int64_t> pair_counts;       // how many there are
+  int64_t train_problems = 0;
   std::vector<std::string> missing;                 // files that were not there, or were unreadable (with the reason)
 };
 

@@ -128,6 +128,7 @@ void choose_wording(Program& p, size_t i, Stream& stream) {
 std::vector<int> Program::values() const {
   std::vector<int> out = {start};
   for (const auto& s : steps) {
+    FOIL_CHECK(s.operation != Operation::kDivide || s.operand != 0, "a division by zero in a program");
     out.push_back(apply(s.operation, out.back(), s.operand));
     FOIL_CHECK(out.back() >= 0 && out.back() <= 99, "a value of {} in a program", out.back());
   }

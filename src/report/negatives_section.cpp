@@ -101,7 +101,11 @@ std::string chips(const Pair& pair, const std::string& side) {
   return html.empty() ? "" : "<div class='chips'>" + html + "</div>";
 }
 
-std::string shortened(const std::string& text) { return text.size() <= kMostCharacters ? text : text.substr(0, kMostCharacters) + " […]"; }
+std::string shortened(std::string text) {
+  if (text.size() <= kMostCharacters) return text;
+  text.resize(kMostCharacters);
+  return text.append(" […]");
+}
 
 std::string column(const std::string& title, Colour colour, const std::string& body, const std::string& score_chips) {
   return fmt::format("<div style='border-top-color:{}'><h4 style='color:{}'>{}</h4><pre>", css(colour), css(colour), title) + body + "</pre>" + score_chips + "</div>";

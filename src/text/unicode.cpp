@@ -201,21 +201,6 @@ bool surely_nfc(std::string_view text) {
   return true;
 }
 
-// The reference takes U+11A7, one before the first final consonant, for "no final consonant": behind an open syllable it vanishes.
-static bool drop_empty_finals(std::string& text) {
-  static constexpr std::string_view kEmptyFinal = "\xE1\x86\xA7";
-  bool dropped = false;
-  for (size_t at = 0; (at = text.find(kEmptyFinal, at)) != std::string::npos;) {
-    const char* p = text.data() + at;
-    const uint32_t before = at ? previous_character(p) : 0;
-    if (before >= 0xAC00 && before <= 0xD7A3 && (before - 0xAC00) % 28 == 0)
-      text.erase(at, kEmptyFinal.size()), dropped = true;
-    else
-      at += kEmptyFinal.size();
-  }
-  return dropped;
-}
-
 std::string nfc(std::string_view text) {
   if (surely_nfc(text)) return std::string(text);
   std::string out;
@@ -232,7 +217,7 @@ std::string nfc(std::string_view text) {
     }
   }
   between(end);
-  return drop_empty_finals(out) ? nfc(out) : out;
+  return out;
 }
 
 std::string normalize(std::string_view text, NormalForm form) {

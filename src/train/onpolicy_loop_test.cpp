@@ -123,12 +123,12 @@ TEST(OnPolicy, MicroBatchesDoNotChangeTheResult) {
       auto o = options(1);
       o.objective.loss = loss;
       o.micro_batch_tokens = budget;
-      o.optimizer.lr = 1e-3;
+      o.optimizer.lr = 1e-3, o.optimizer.eps = 1e-5;  // Adam's first step magnifies the rounding of gradients below eps
       s.train(o, context(dir));
       models.push_back(s.policy);
     }
-    EXPECT_LT(largest_difference(*models[0], *models[1]), 2e-6);
-    EXPECT_LT(largest_difference(*models[0], *models[2]), 2e-6);
+    EXPECT_LT(largest_difference(*models[0], *models[1]), 1e-6);
+    EXPECT_LT(largest_difference(*models[0], *models[2]), 1e-6);
     EXPECT_GT(largest_difference(*models[0], *model()), 5e-4);
   }
 }
@@ -142,7 +142,7 @@ TEST(OnPolicy, SkippedSamplesChangeNothing) {
     Trainer s;
     auto o = options(1);
     o.objective.entropy_coefficient = entropy;
-    o.optimizer.lr = 1e-3;
+    o.optimizer.lr = 1e-3, o.optimizer.eps = 1e-5;
     const auto result = s.train(o, context(dir), [](auto items, auto samples) {
       reward_words(items, samples);
       for (auto& x : samples)
@@ -152,7 +152,7 @@ TEST(OnPolicy, SkippedSamplesChangeNothing) {
     models.push_back(s.policy);
   }
   EXPECT_LT(tokens[0], 0.8 * tokens[1]);
-  EXPECT_LT(largest_difference(*models[0], *models[1]), 2e-6);
+  EXPECT_LT(largest_difference(*models[0], *models[1]), 1e-6);
 }
 
 TEST(OnPolicy, AWrongSamplerIsFoundOnTheFirstStep) {

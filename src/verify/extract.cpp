@@ -203,6 +203,28 @@ std::optional<Extracted> hashed(std::string_view text) {
   return std::nullopt;
 }
 
+// What stands between two single dollar signs is prose between two prices, not a formula: "$260 + $260", "$5 and spent $3".
+bool money(std::string_view inside, char after) {
+  if (inside.empty()) return true;
+  if (inside.find("<<") != std::string_view::npos) return true;
+  if (inside.find('\\') != std::string_view::npos) return false;
+  if (digit(after)) return true;
+  if (space(inside.front()) != space(inside.back())) return true;
+  std::string_view core = inside;
+  while (!core.empty() && space(core.back())) core.remove_suffix(1);
+  while (!core.empty() && space(core.front())) core.remove_prefix(1);
+  if (core.empty()) return true;
+  if (!digit(core.front())) return false;
+  const char last = core.back();
+  if (last == '+' || last == '-' || last == '=' || last == '*' || last == '/' || last == '>' || last == '<') return true;
+  size_t run = 0;
+  for (const char c : core) {
+    run = letter(c) ? run + 1 : 0;
+    if (run >= 3) return true;
+  }
+  return false;
+}
+
 // End of the sentence that starts at `at`: a full stop before a space, a line break outside a formula.
 size_t sentence_end(std::string_view text, size_t at) {
   int depth = 0;
@@ -221,6 +243,11 @@ size_t sentence_end(std::string_view text, size_t at) {
       if (i + 1 < text.size() && text[i + 1] == '$') {
         ++i;
         if (dollar && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
+      }
+      if (!dollar) {
+        // an opening sign only if its partner makes a formula
+        const size_t close = text.find('$', i + 1);
+        if (close == std::string_view::npos || close - i > 2000 || (text[i - (i > 0)] != '$' && money(text.substr(i + 1, close - i - 1), close + 1 < text.size() ? text[close + 1] : ' '))) continue;
       }
       dollar = !dollar;
     }
@@ -285,9 +312,7 @@ std::vector<Span> formulas(std::string_view text, Span s) {
       if (!twice && text[end] == '\n' && end + 1 < s.end && text[end + 1] == '\n') break;
     }
     const std::string_view inside = ok ? text.substr(inner, end - inner) : std::string_view();
-    // "$5 and spent $3" is money, not a formula
-    const bool money = !twice && !inside.empty() && digit(inside[0]) && inside.find_first_of(" \n") != std::string_view::npos && inside.find_first_of("\\=^_{+*/-") == std::string_view::npos && std::any_of(inside.begin(), inside.end(), letter);
-    if (!ok || money) {
+    if (!ok || (!twice && money(inside, end + 1 < text.size() ? text[end + 1] : ' '))) {
       i = inner;
       continue;
     }
@@ -410,7 +435,13 @@ Span value_in(std::string_view text, Span s) {
   if (!fs.empty()) {
     size_t first = fs.size() - 1;
     const auto gap = [&](size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); };
-    while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && joins(gap(first - 1)) && gap(first - 1).find_first_of(",;ao") != std::string_view::npos) --first;
+    const auto named = [&](size_t i) { return text.substr(fs[i].begin, fs[i].end - fs[i].begin).find('=') != std::string_view::npos; };
+    const auto only_joins = [&](std::string_view g) {
+      size_t letters = 0;
+      for (const char ch : g) letters += letter(ch);
+      return letters <= 3 && joins(g) && g.find_first_of(",;ao") != std::string_view::npos;
+    };
+    while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
     Span value{fs[first].begin, fs.back().end};
     // "$28$ percent", "$5$ cm"
     Span more = value;
@@ -566,6 +597,13 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
         if (inner.begin < inner.end && reads(text, inner)) return found(text, inner, "bold");
         if (inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), digit)) return found(text, value_in(text, inner), "bold");
       }
+    }
+    // <<48/2=24>>24: GSM8K's calculator notes stand before their result
+    if (const size_t note = sentence.rfind(">>"); note != std::string_view::npos && sentence.rfind("<<", note) != std::string_view::npos && note + 2 < sentence.size() && (digit(sentence[note + 2]) || sentence[note + 2] == '$' || sentence[note + 2] == '-' || sentence[note + 2] == '.')) {
+      const size_t from = s.begin + note + 2;
+      size_t to = from + 1;
+      while (to < s.end && (digit(text[to]) || ((text[to] == ',' || text[to] == '.' || text[to] == '/') && to + 1 < s.end && digit(text[to + 1])))) ++to;
+      return found(text, {from, to}, "last_equation");
     }
     const bool formula_inside = !formulas(text, s).empty();
     const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);

@@ -261,6 +261,13 @@ class Lexer {
         }
         return;
       case '<':
+        if (d == '<') {  // GSM8K's calculator notes: <<48/2=24>>
+          const size_t close = s_.find(">>", at_);
+          if (close != std::string_view::npos && close - at_ < 200) {
+            at_ = close + 2;
+            return;
+          }
+        }
         if (d == '=') {
           ++at_;
           return relation(begin, 'l');
@@ -387,6 +394,19 @@ class Lexer {
     while (at_ < s_.size() && is_letter(s_[at_])) ++at_;
     std::string_view name = s_.substr(begin + 1, at_ - begin - 1);
     out_.latex = out_.latex || !(text_commands().count(name) || name == "boxed" || name == "pounds" || name == "euro");
+    if ((name == "mathbf" || name == "boldsymbol" || name == "bm" || name == "pmb") && at_ < s_.size() && s_[at_] == '{') {
+      // \mathbf{2 6 6}: digits set apart for looks are one number
+      const size_t close = s_.find('}', at_);
+      const std::string_view inside = close == std::string_view::npos ? std::string_view() : s_.substr(at_ + 1, close - at_ - 1);
+      if (inside.find(' ') != std::string_view::npos && inside.find_first_not_of("0123456789 .,-") == std::string_view::npos && inside.find_first_of("0123456789") != std::string_view::npos) {
+        std::string compact;
+        for (const char ch : inside)
+          if (ch != ' ') compact += ch;
+        while (!compact.empty() && (compact.back() == '.' || compact.back() == ',')) compact.pop_back();
+        at_ = close + 1;
+        return inject(compact, begin);
+      }
+    }
     if (skipped_commands().count(name)) {
       // \left. and \right. are empty delimiters
       if ((name == "left" || name == "right") && at_ < s_.size()) {

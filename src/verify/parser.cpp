@@ -393,8 +393,10 @@ class Parser {
     const std::string_view w = t.text;
     if (function_names().count(w) || w == "pi" || is_greek_word(w) || w == "infinity" || w == "inf" || w == "oo") return false;
     const bool known = is_unit_word(w);
-    if (w == "per" || w == "each") return true;
     const Lexeme& after = t_[std::min<size_t>(static_cast<size_t>(&t - t_.data()) + 1, t_.size() - 1)];
+    if (w == "per" || w == "each") return true;
+    if ((w == "a" || w == "an") && t.space_before && !latex_ && after.type == Token::kWord && after.text.size() > 1) return true;  // 840 a week
+    if ((w == "st" || w == "nd" || w == "rd" || w == "th") && !t.space_before) return true;                                     // 6th
     if (w.size() == 1) {
       // "15 m" in plain text; in LaTeX or without the space a letter is a variable. "15m²" is written for units only.
       if (known && w == "m" && !latex_ && after.op == '^' && after.tight) return true;
@@ -508,6 +510,12 @@ class Parser {
     Deeper deeper(*this);
     std::vector<const Expr*> factors = {factor()};
     while (true) {
+      if (at(Token::kWord) && (cur().text == "x" || cur().text == "X") && cur().space_before && peek().space_before && (peek().type == Token::kNumber || (peek().type == Token::kCommand && currency_of(peek().text))) && !latex_ &&
+          (factors.back()->is(Kind::kNumber) || factors.back()->is(Kind::kQuantity) || factors.back()->is(Kind::kPercent))) {
+        next();  // 600 x 2
+        factors.push_back(signed_factor());
+        continue;
+      }
       if (at_op('*') || at_command("cdot") || at_command("times") || at_command("ast") || at_command("cdotp")) {
         next();
         factors.push_back(signed_factor());
@@ -610,6 +618,10 @@ class Parser {
             next();
           }
           base = renamed(base, primes);
+          continue;
+        }
+        if (n.type == Token::kOpen && (peek(2).type == Token::kText || peek(2).type == Token::kWord) && (peek(2).text == "th" || peek(2).text == "st" || peek(2).text == "nd" || peek(2).text == "rd") && peek(3).type == Token::kClose) {
+          for (int k = 0; k < 4; ++k) next();  // 6^{th}
           continue;
         }
         next();
@@ -1002,7 +1014,32 @@ class Parser {
           continue;
         }
         if (at(Token::kEnd) || at(Token::kBad)) fail_at(open_token, "environment without its end");
-        items.push_back(relation());
+        if (at_command("Longrightarrow") || at_command("Rightarrow") || at_command("implies") || at_command("therefore")) {
+          next();
+          continue;
+        }
+        // "a &= b \\\\ &= c" is one chain
+        const char op = at(Token::kRelation) ? cur().op : 0;
+        const Expr* item = relation();
+        if (op && !items.empty() && is_scalar_or_relation(*items.back())) {
+          std::vector<const Expr*> sides;
+          std::string ops;
+          for (const Expr* part : {items.back(), item}) {
+            if (part == item) ops += op;
+            if (part->is(Kind::kRelation)) {
+              sides.insert(sides.end(), part->args, part->args + part->count);
+              ops += part->name;
+            } else {
+              sides.push_back(part);
+            }
+          }
+          Expr* chain = arena_.make(Kind::kRelation, sides.data(), sides.size());
+          chain->name = arena_.copy(ops);
+          items.back() = chain;
+        } else {
+          items.push_back(item);
+        }
+        if (items.size() > 400 || items.back()->count > 400) fail("too many lines");
       }
       next();
       --group_depth_;
@@ -1081,6 +1118,8 @@ class Parser {
     if (name == "vmatrix") return arena_.call(Fn::kDet, {m});
     return m;
   }
+
+  static bool is_scalar_or_relation(const Expr& e) { return e.is(Kind::kRelation) || !(e.is(Kind::kList) || e.is(Kind::kTuple) || e.is(Kind::kText)); }
 
   // ---- numbers ----
   // Glues "1,234,567" / "1 234" / "1{,}234" / "1.234,5" and reads decimals, repeating decimals and mixed numbers.
@@ -1295,11 +1334,29 @@ class Parser {
   }
 
   // ---- words ----
-  bool splits_into_functions(std::string_view w) const {
-    for (size_t i = 0; i < w.size(); ++i)
-      for (size_t n = std::min<size_t>(w.size() - i, 7); n >= 3; --n)
-        if (function_names().count(w.substr(i, n)) && n >= 3 && (n > 3 || w.size() <= 6) && i <= 2) return true;
-    return false;
+  // "sinx", "xcosx": functions run together with single variables, and nothing else.
+  static bool splits_into_functions(std::string_view w) {
+    static constexpr std::string_view kRun[] = {"arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "ln", "pi"};
+    if (w == "cost" || w == "sect") return false;
+    bool any = false, letter_before = false;
+    for (size_t i = 0; i < w.size();) {
+      size_t n = 0;
+      for (const std::string_view f : kRun)
+        if (w.substr(i, f.size()) == f) {
+          n = f.size();
+          break;
+        }
+      if (n) {
+        any = true;
+        letter_before = false;
+        i += n;
+        continue;
+      }
+      if (letter_before || std::string_view("xyztuvnkmabpqrw").find(w[i]) == std::string_view::npos) return false;
+      letter_before = true;
+      ++i;
+    }
+    return any;
   }
 
   // Cuts the current word token behind its first n letters (kept for restore_split()).
@@ -1340,7 +1397,8 @@ class Parser {
     }
     if (static_cast<unsigned char>(w[0]) >= 0x80) fail("unknown word");
     // a prefix that is a known name: "xsin(x)", "pix"
-    for (size_t n = std::min<size_t>(w.size() - 1, 8); n >= 2; --n) {
+    if (w.size() <= 3 || splits_into_functions(w) || (peek().type == Token::kPunct && peek().op == '('))
+      for (size_t n = std::min<size_t>(w.size() - 1, 8); n >= 2; --n) {
       const std::string_view head = w.substr(0, n);
       if (head == "pi" || head == "sqrt" || (function_names().count(head) && n >= 3) || (head == "ln" && n == 2)) {
         split_word(n);

@@ -47,7 +47,7 @@ std::string fold(std::string_view text) {
 }
 
 bool opens_remark(std::string_view w) {
-  static constexpr std::array<std::string_view, 14> starts = {"where", "since", "because", "for", "with", "which", "so", "using", "as", "given", "rounded", "approximately", "such", "from"};
+  static constexpr std::array<std::string_view, 13> starts = {"where", "since", "because", "for", "with", "which", "using", "as", "given", "rounded", "approximately", "such", "from"};
   const std::string_view first = w.substr(0, w.find(' '));
   return std::find(starts.begin(), starts.end(), first) != starts.end();
 }

@@ -781,6 +781,31 @@ struct Bound {
   double degree = 1;
 };
 
+// e with π (and i) replaced by 1 and degrees by 1/180.
+const Expr* with_unit_pi(Arena& arena, const Expr& x) {
+  if (x.is(Kind::kPi) || x.is(Kind::kI)) return arena.number(1);
+  if (x.is(Kind::kQuantity) && x.name == "deg") return arena.div(with_unit_pi(arena, x[0]), arena.number(180));
+  if (x.count == 0) return &x;
+  Expr* copy = arena.make(x.kind);
+  *copy = x;
+  std::vector<const Expr*> args;
+  for (uint32_t i = 0; i < x.count; ++i) args.push_back(with_unit_pi(arena, x[i]));
+  arena.set_args(copy, args.data(), args.size());
+  return copy;
+}
+
+// r when e is r·π (or r·iπ) for a rational r.
+std::optional<Rational> multiple_of_pi(const Expr& e, bool imaginary, Budget& budget) {
+  if (!any(e, [](const Expr& x) { return x.is(Kind::kPi) || (x.is(Kind::kQuantity) && x.name == "deg"); })) return std::nullopt;
+  Arena arena;
+  const auto r = exact_rational(*with_unit_pi(arena, e), budget);
+  if (!r) return std::nullopt;
+  const Expr* claim = arena.mul(arena.number(*r), arena.make(Kind::kPi));
+  if (imaginary) claim = arena.mul(claim, arena.make(Kind::kI));
+  if (!proves_equal(e, *claim, budget)) return std::nullopt;
+  return r;
+}
+
 bool bound(const Expr& e, Bound& out, Budget& budget) {
   budget.spend(2);
   switch (e.kind) {
@@ -815,6 +840,13 @@ bool bound(const Expr& e, Bound& out, Budget& budget) {
       return true;
     }
     case Kind::kPow: {
+      if (e[0].is(Kind::kE)) {
+        // e^{iπr}: a root of unity
+        const auto turn = multiple_of_pi(e[1], true, budget);
+        if (!turn || !fmpz_fits_si(turn->den()) || fmpz_get_si(turn->den()) > 400) return false;
+        out.degree = 2 * static_cast<double>(fmpz_get_si(turn->den()));
+        return true;
+      }
       const auto r = exact_rational(e[1], budget);
       if (!r || !bound(e[0], out, budget)) return false;
       if (!fmpz_fits_si(r->num()) || !fmpz_fits_si(r->den())) return false;
@@ -854,27 +886,8 @@ bool bound(const Expr& e, Bound& out, Budget& budget) {
       }
       if (e.fn == Fn::kSin || e.fn == Fn::kCos || e.fn == Fn::kTan || e.fn == Fn::kCot || e.fn == Fn::kSec || e.fn == Fn::kCsc) {
         // at a rational multiple of π: 2cos, 2sin are algebraic integers with conjugates at most 2, degree at most 2q
-        Arena arena;
-                std::optional<Rational> r;
-        struct Replace {
-          static const Expr* run(Arena& arena, const Expr& x) {
-            if (x.is(Kind::kPi)) return arena.number(1);
-            if (x.is(Kind::kQuantity) && x.name == "deg") return arena.div(run(arena, x[0]), arena.number(180));
-            if (x.count == 0) return &x;
-            Expr* copy = arena.make(x.kind);
-            *copy = x;
-            std::vector<const Expr*> args;
-            for (uint32_t i = 0; i < x.count; ++i) args.push_back(run(arena, x[i]));
-            arena.set_args(copy, args.data(), args.size());
-            return copy;
-          }
-        };
-        // linear in π: f(π)/π must be rational: f with π → 1 and with π → 2 in proportion 1 : 2 and no constant part
-        const Expr* at_one = Replace::run(arena, e[0]);
-        r = exact_rational(*at_one, budget);
-        if (!r || !any(e[0], [](const Expr& x) { return x.is(Kind::kPi) || (x.is(Kind::kQuantity) && x.name == "deg"); })) return false;
-        const Expr* claim = arena.mul(arena.number(*r), arena.make(Kind::kPi));
-        if (!proves_equal(e[0], *claim, budget)) return false;
+        const auto r = multiple_of_pi(e[0], false, budget);
+        if (!r) return false;
         if (!fmpz_fits_si(r->den()) || fmpz_get_si(r->den()) > 400) return false;
         const double q = static_cast<double>(fmpz_get_si(r->den()));
         out.u = 1;

@@ -152,7 +152,10 @@ std::optional<Extracted> boxed(std::string_view text) {
   for (size_t i = first; i < all.size(); ++i) {
     const Span s = trimmed(text, {all[i].inner_begin, all[i].inner_end});
     std::string part(text.substr(s.begin, s.end - s.begin));
-    if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(std::move(part));
+    // one value in two spellings is one answer
+    bool again = false;
+    for (const std::string& other : parts) again = again || other == part || (parts.size() < 8 && equal(parse(other), parse(part)).correct());
+    if (!again) parts.push_back(std::move(part));
   }
   Extracted e;
   for (const std::string& p : parts) {
@@ -209,11 +212,11 @@ bool money(std::string_view inside, char after) {
   if (inside.find("<<") != std::string_view::npos) return true;
   if (inside.find('\\') != std::string_view::npos) return false;
   if (digit(after)) return true;
-  if (space(inside.front()) != space(inside.back())) return true;
   std::string_view core = inside;
   while (!core.empty() && space(core.back())) core.remove_suffix(1);
   while (!core.empty() && space(core.front())) core.remove_prefix(1);
   if (core.empty()) return true;
+  if (space(inside.front()) != space(inside.back()) && core.find(' ') != std::string_view::npos) return true;
   if (!digit(core.front())) return false;
   const char last = core.back();
   if (last == '+' || last == '-' || last == '=' || last == '*' || last == '/' || last == '>' || last == '<') return true;

@@ -317,7 +317,7 @@ std::vector<Problem> family_train(const FamilyOptions& options, uint64_t seed) {
 
 std::vector<std::string> family_corpus(uint64_t seed, int64_t problems) {
   Stream stream(seed, "family/corpus");
-  std::vector<std::string> out;
+  std::vector<std::string> out = family_vocabulary();  // rare words are in it too
   for (int64_t i = 0; i < problems; ++i)
     for (const auto& split : family_splits()) {
       const Problem p = render(make_program(split, stream), "");

@@ -89,7 +89,7 @@ Program another_view(const Program& program, Stream& stream);
 std::vector<Problem> family_train(const FamilyOptions& options, uint64_t seed);
 std::vector<Problem> family_eval(const FamilyOptions& options, uint64_t seed, const std::string& split);
 
-// Text to train the family's tokenizer on: `problems` problems and solutions of every split.
+// Text to train the family's tokenizer on: every word of family_vocabulary(), then `problems` problems and solutions of every split.
 std::vector<std::string> family_corpus(uint64_t seed, int64_t problems);
 // Every word, number 0–99 and mark the family can produce, as a word tokenizer cuts them (with the space before them where they
 // have one): text::word_tokenizer({}, family_vocabulary()) never falls back to bytes.

@@ -1,6 +1,7 @@
 #include "data/similarity.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <vector>
 
@@ -64,6 +65,36 @@ double jaccard(const MinHash& a, const MinHash& b) {
   int same = 0;
   for (size_t k = 0; k < a.size(); ++k) same += a[k] == b[k];
   return same / double(a.size());
+}
+
+NearDuplicates::NearDuplicates(double threshold) : threshold_(threshold), rows_(1) {
+  for (const size_t rows : {2, 4, 8, 16})
+    if (std::pow(1 - std::pow(threshold, double(rows)), double(MinHash{}.size() / rows)) < 0.005) rows_ = rows;
+  buckets_.resize(MinHash{}.size() / rows_);
+}
+
+uint64_t NearDuplicates::band(const MinHash& hash, size_t index) const {
+  uint64_t h = index;
+  for (size_t k = 0; k < rows_; ++k) h = mix64(h, hash[index * rows_ + k]);
+  return h;
+}
+
+std::optional<NearDuplicates::Match> NearDuplicates::find(const MinHash& hash) const {
+  std::optional<Match> best;
+  for (size_t b = 0; b < buckets_.size(); ++b) {
+    const auto it = buckets_[b].find(band(hash, b));
+    if (it == buckets_[b].end()) continue;
+    for (const uint32_t id : it->second) {
+      const double similarity = jaccard(hashes_[id], hash);
+      if (similarity >= threshold_ && (!best || similarity > best->similarity || (similarity == best->similarity && id < best->id))) best = Match{id, similarity};
+    }
+  }
+  return best;
+}
+
+void NearDuplicates::add(const MinHash& hash) {
+  for (size_t b = 0; b < buckets_.size(); ++b) buckets_[b][band(hash, b)].push_back(uint32_t(hashes_.size()));
+  hashes_.push_back(hash);
 }
 
 bool has_loop(std::string_view text, int n, int times) {

@@ -45,6 +45,29 @@ TEST(MinHash, EstimatesJaccard) {
   EXPECT_NEAR(jaccard(min_hash(a), min_hash(b)), 1 / 3.0, 0.16);
 }
 
+TEST(NearDuplicates, FindsWhatTheFullScanFinds) {
+  Stream random(2, "near");
+  std::vector<MinHash> hashes;
+  NearDuplicates index(0.7);
+  int found = 0, missed = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::string text;
+    for (int w = 0; w < 60; ++w) text += fmt::format("w{} ", int(random.below(40)) == 0 ? random.below(1000) : uint64_t(w + 100 * (i % 20)));
+    const MinHash hash = min_hash(text);
+    double best = 0;
+    for (const auto& h : hashes) best = std::max(best, jaccard(h, hash));
+    const auto match = index.find(hash);
+    if (match) {
+      EXPECT_EQ(match->similarity, jaccard(hashes[match->id], hash));
+    }
+    (match ? found : missed) += best >= 0.7;
+    EXPECT_FALSE(match && best < 0.7);
+    hashes.push_back(hash), index.add(hash);
+  }
+  EXPECT_GT(found, 50);
+  EXPECT_LE(missed, found / 100 + 1);
+}
+
 TEST(Loop, IsSeen) {
   std::string once = "a b c d e f g h i", loop;
   for (int i = 0; i < 3; ++i) loop += "he has two red apples and buys one ";

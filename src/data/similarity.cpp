@@ -13,7 +13,7 @@ double edit_similarity(std::string_view a, std::string_view b, double floor) {
   if (a.size() < b.size()) std::swap(a, b);
   if (a.empty()) return 1;
   const auto longest = int64_t(a.size()), shorter = int64_t(b.size());
-  const auto limit = int64_t((1 - floor) * double(longest));
+  const auto limit = int64_t((1 - floor) * double(longest) + 1e-9);
   if (longest - shorter > limit) return 1 - double(limit + 1) / double(longest);
   // Row by row over a; only cells within `limit` of the diagonal can matter.
   const int64_t far = limit + 1;

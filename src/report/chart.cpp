@@ -8,10 +8,11 @@
 namespace foil::report {
 namespace {
 
-constexpr double kWidth = 460, kHeight = 236, kLeft = 52, kRight = 14, kTop = 10, kBottom = 38;
+constexpr double kWidth = 340, kHeight = 196, kLeft = 46, kRight = 10, kTop = 8, kBottom = 36;
 constexpr size_t kMostPoints = 240, kSmoothFrom = 80;
 
 std::string tick_text(double v, double step, bool as_percent) {
+  if (v == 0) v = 0;  // never −0
   if (as_percent) return fmt::format("{:.{}f}%", 100 * v, step < 0.01 ? 1 : 0);
   if (v != 0 && (std::abs(v) >= 1e5 || step < 1e-4)) return fmt::format("{:.1e}", v);
   int digits = 0;
@@ -54,10 +55,10 @@ std::vector<std::pair<double, double>> smoothed(const std::vector<std::pair<doub
   const int64_t half = std::max<int64_t>(1, int64_t(points.size()) / 30), n = int64_t(points.size());
   std::vector<std::pair<double, double>> out;
   for (int64_t i = 0; i < n; ++i) {
-    const int64_t reach = std::min({half, i, n - 1 - i});
+    const int64_t from = std::max<int64_t>(0, i - half), to = std::min(n - 1, i + half);
     double sum = 0;
-    for (int64_t k = i - reach; k <= i + reach; ++k) sum += points[size_t(k)].second;
-    out.emplace_back(points[size_t(i)].first, sum / double(2 * reach + 1));
+    for (int64_t k = from; k <= to; ++k) sum += points[size_t(k)].second;
+    out.emplace_back(points[size_t(i)].first, sum / double(to - from + 1));
   }
   return out;
 }
@@ -141,7 +142,7 @@ std::string line_chart(const std::vector<Series>& series, const LineOptions& o) 
   if (o.log_x) {
     for (double v = x0; v <= x1 * 1.001; v *= 2) xt.push_back(v);
   } else {
-    for (const double v : ticks(x0, x1, 6))
+    for (const double v : ticks(x0, x1, 5))
       if (v == std::floor(v)) xt.push_back(v);
   }
 
@@ -160,11 +161,14 @@ std::string line_chart(const std::vector<Series>& series, const LineOptions& o) 
     html += fmt::format("<path class='line{}' style='stroke:{}' d='{}'/>", smooth ? " raw" : "", colour, path(points, x, y));
     if (smooth) html += fmt::format("<path class='line' style='stroke:{}' d='{}'/>", colour, path(smoothed(points), x, y));
     const bool dots = o.markers || points.size() == 1;
-    const double radius = dots ? 3.5 : 7;  // invisible targets for the tooltip where no dots are drawn
-    if (dots || points.size() <= 120)
-      for (const auto& [a, b] : points)
-        html += fmt::format("<circle class='{}' style='fill:{}' cx='{:.1f}' cy='{:.1f}' r='{}'><title>{}{} {}: {}</title></circle>", dots ? "dot" : "touch",
+    const double radius = dots ? 3.5 : 7;  // invisible targets for the tooltip where no dots are drawn, at most 40 of them
+    const size_t stride = dots ? 1 : points.size() / 40 + 1;
+    for (size_t k = points.size() - 1;; k -= stride) {
+      const auto& [a, b] = points[k];
+      html += fmt::format("<circle class='{}' style='fill:{}' cx='{:.1f}' cy='{:.1f}' r='{}'><title>{}{} {}: {}</title></circle>", dots ? "dot" : "touch",
                             colour, x(a), y(b), radius, series.size() > 1 ? escape(series[i].name) + ", " : "", escape(o.x_label), number(a, 6), shown(b));
+      if (k < stride) break;
+    }
   }
   html += "</svg>";
   if (series.size() == 1 && data[0].size() > 1 && !o.markers) {
@@ -183,7 +187,7 @@ std::string histogram_chart(double low, double width, const std::vector<Bars>& g
   }
   if (bins == 0 || top <= 0) return "";
   constexpr double kWide = 760, kTall = 300;
-  const Axis x{low, low + width * double(bins), kLeft, kWide - kRight, false};
+  const Axis x{low, low + width * double(bins), 52, kWide - 14, false};
   const Axis y{0, top * 1.16, kTall - kBottom, kTop, false};
   std::string svg = svg_open(kWide, kTall, "Histogram of " + x_label) + frame(x, y, ticks(x.low, x.high, 9), ticks(0, top * 1.1, 4), x_label, true);
   for (const auto& g : groups) {
@@ -198,12 +202,15 @@ std::string histogram_chart(double low, double width, const std::vector<Bars>& g
   std::vector<const Bars*> by_mean;
   for (const auto& g : groups) by_mean.push_back(&g);
   std::sort(by_mean.begin(), by_mean.end(), [](const Bars* a, const Bars* b) { return a->mean < b->mean; });
+  const auto place = [&](const Bars* g) { return x(std::clamp(g->mean, x.low, x.high)); };
   double last = -1e9, level = 0;
-  for (const auto* g : by_mean) {  // labels that would touch go one line lower
-    const double at = x(std::clamp(g->mean, x.low, x.high));
-    level = at - last < 52 ? level + 15 : 0;
+  for (size_t i = 0; i < by_mean.size(); ++i) {  // of two neighbours one writes to the left, the other to the right; further ones go lower
+    const auto* g = by_mean[i];
+    const double at = place(g);
+    const bool next_near = i + 1 < by_mean.size() && place(by_mean[i + 1]) - at < 46, last_near = at - last < 46;
+    level = last_near && next_near ? level + 15 : 0;
     last = at;
-    const bool at_end = at > x.to - 40;
+    const bool at_end = next_near || at > x.to - 40;
     svg += fmt::format("<line class='mean' style='stroke:{0}' x1='{1:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{3:.1f}'/><text class='value' style='fill:{0}' text-anchor='{4}' x='{5:.1f}' y='{6:.1f}'>{7}</text>",
                        css(g->colour), at, y.to, y.from, at_end ? "end" : "start", at + (at_end ? -4 : 4), y.to + 10 + level, signed_number(g->mean));
   }
@@ -216,7 +223,7 @@ std::string interval_chart(const std::vector<IntervalGroup>& groups) {
   for (const auto& g : groups)
     for (const auto& r : g.rows) low = std::min(low, r.figure.interval.low), high = std::max(high, r.figure.interval.high), ++rows;
   if (rows == 0) return "";
-  constexpr double kRow = 17, kGap = 16, kWide = 760, kName = 150;
+  constexpr double kRow = 13, kGap = 11, kWide = 760, kName = 130;
   const auto xt = ticks(std::max(0.0, low - 0.02), std::min(1.0, high + 0.02), 8);
   const Axis x{std::min(low, xt.front()), std::max(high, xt.back()), kName, kWide - 60, false};
   const double bottom = 14 + double(rows) * kRow + double(groups.size()) * kGap;
@@ -231,7 +238,7 @@ std::string interval_chart(const std::vector<IntervalGroup>& groups) {
     for (const auto& r : g.rows) {
       const double at = y + kRow / 2;
       svg += fmt::format("<g><title>{0}: {1}, 95 % interval {2} to {3}</title><line class='whisker' style='stroke:{4}' x1='{5:.1f}' x2='{6:.1f}' y1='{7:.1f}' y2='{7:.1f}'/>"
-                         "<circle class='dot' style='fill:{4}' cx='{8:.1f}' cy='{7:.1f}' r='4.5'/><text class='value' style='fill:{4}' x='{9:.1f}' y='{10:.1f}'>{11}</text></g>",
+                         "<circle class='dot' style='fill:{4}' cx='{8:.1f}' cy='{7:.1f}' r='4'/><text class='value' style='fill:{4}' x='{9:.1f}' y='{10:.1f}'>{11}</text></g>",
                          escape(r.label), percent(r.figure.value), percent(r.figure.interval.low), percent(r.figure.interval.high), css(r.colour),
                          x(r.figure.interval.low), x(r.figure.interval.high), at, x(r.figure.value), x(r.figure.interval.high) + 6, at + 4, fmt::format("{:.1f}", 100 * r.figure.value));
       y += kRow;

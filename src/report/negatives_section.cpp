@@ -97,7 +97,7 @@ std::string score_name(const std::string& name) {
 std::string chips(const Pair& pair, const std::string& side) {
   std::string html;
   for (const auto& [name, value] : pair.scores)
-    if (name.rfind(side + "_", 0) == 0) html += fmt::format("<span>{} <b>{}</b></span>", escape(score_name(name.substr(side.size() + 1))), signed_number(value));
+    if (name.rfind(side + "_", 0) == 0) html += fmt::format("<span>{} <b>{}</b></span>", escape(score_name(name.substr(side.size() + 1))), name.find("judge") != std::string::npos ? number(value, 2) : signed_number(value));
   return html.empty() ? "" : "<div class='chips'>" + html + "</div>";
 }
 
@@ -116,9 +116,9 @@ std::string card(const Example& e) {
   if (!e.answer.empty()) html += "\n<small>right answer: <b>" + escape(e.answer) + "</b></small>";
   html += "</div><div class='answers'>";
   const Pair* any = e.plausible ? e.plausible : e.rejection;
-  html += column("Right – the policy’s own", Colour::kBlue, escape(shortened(e.chosen)), chips(*any, "chosen"));
-  if (e.plausible) html += column("Wrong, plausible – from the generator", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected)), chips(*e.plausible, "rejected"));
-  if (e.rejection) html += column("Wrong, rejection-sampled – the policy’s own", Colour::kOrange, marked(e.chosen, shortened(e.rejection->rejected)), chips(*e.rejection, "rejected"));
+  html += column("Right · the policy’s own", Colour::kBlue, escape(shortened(e.chosen)), chips(*any, "chosen"));
+  if (e.plausible) html += column("Wrong · plausible (generator)", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected)), chips(*e.plausible, "rejected"));
+  if (e.rejection) html += column("Wrong · rejection-sampled", Colour::kOrange, marked(e.chosen, shortened(e.rejection->rejected)), chips(*e.rejection, "rejected"));
   return html + "</div></div>";
 }
 
@@ -148,7 +148,7 @@ std::string distribution_part(const eval::ScoreDistribution& d) {
 std::string score_part(const eval::AuditResult& audit) {
   std::string html;
   if (const auto* d = audit.find("reward_model")) {
-    html += "<h3>How the answers score</h3><p>A reward model was trained to tell the policy’s right answers from its wrong ones, without looking at the final answer’s truth when it scores. "
+    html += "<h3>How the answers score</h3><p>A reward model was trained to tell the policy’s right answers from its wrong ones by their text; it does not know the solution. "
             "A plausible negative should fool it: score like a right answer. A rejection-sampled one, the policy’s ordinary mistake, should not. "
             "(In the paper: +3.21 for correct, +3.34 for plausible, −3.13 for rejection-sampled answers.)</p>" + distribution_part(*d);
     const auto *right = d->find("correct"), *plausible = d->find("plausible"), *rejection = d->find("rejection");
@@ -180,7 +180,11 @@ std::string separability_part(const eval::AuditResult& audit) {
   const auto cell = [](const eval::Figure& f) { return fmt::format("<td>{:.2f}<small>{:.2f} – {:.2f}</small></td>", f.value, f.interval.low, f.interval.high); };
   for (const auto& [name, s] : audit.separability) {
     html += "<tr><td>" + escape(group_label(name)) + "</td>" + cell(s.format.auc) + cell(s.words.auc);
-    html += "<td class='text'>" + weights(s.format.for_chosen) + "<br>" + weights(s.words.for_chosen) + "</td><td class='text'>" + weights(s.format.for_rejected) + "<br>" + weights(s.words.for_rejected) + "</td></tr>";
+    const bool format = s.format.auc.interval.low > 0.5, words = s.words.auc.interval.low > 0.5;  // what a classifier at chance weighs means nothing
+    const auto side = [&](const std::vector<eval::Weight>& a, const std::vector<eval::Weight>& b) {
+      return "<td class='text'>" + (format || words ? (format ? weights(a) : "") + (format && words ? "<br>" : "") + (words ? weights(b) : "") : "<small>nothing found</small>") + "</td>";
+    };
+    html += side(s.format.for_chosen, s.words.for_chosen) + side(s.format.for_rejected, s.words.for_rejected) + "</tr>";
   }
   return html + "</table></div>";
 }
@@ -193,7 +197,7 @@ std::string diversity_part(const eval::AuditResult& audit) {
     html += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", escape(name == "generator" ? "the generator" : name == "policy" ? "the RL policy" : name),
                         count(double(d.samples)), count(double(d.problems)), percent(d.distinct_answer_share, 0), percent(d.distinct_4gram_share, 0),
                         d.top_answer.empty() ? "–" : escape(d.top_answer.substr(0, 24)) + fmt::format("<small>{} of all</small>", percent(d.top_answer_share)),
-                        d.top_offset.empty() ? "–" : escape(d.top_offset) + fmt::format("<small>{} of the wrong numbers</small>", percent(d.top_offset_share)));
+                        d.top_offset.empty() ? "–" : escape(d.top_offset[0] == '-' ? "−" + d.top_offset.substr(1) : d.top_offset) + fmt::format("<small>{} of the wrong numbers</small>", percent(d.top_offset_share)));
   return html + "</table></div>";
 }
 

@@ -53,11 +53,12 @@ std::string page(const RunData& run) {
     const char *id, *title;
     std::string html;
   };
+  const Headline table = headline(run.evals);
   const std::vector<Part> parts = {
       {"method", "What was done", method_section(run)},
       {"examples", "What a plausible wrong answer looks like", example_section(run)},
       {"why", "Where a gain can come from", audit_section(run)},
-      {"evaluation", "Evaluation in detail", evaluation_section(run)},
+      {"evaluation", "Evaluation in detail", evaluation_section(run, table)},
       {"training", "Training curves", training_section(run)},
       {"cost", "Time and cost", cost_section(run)},
       {"setup", "Setup", setup_section(run)},
@@ -67,7 +68,7 @@ std::string page(const RunData& run) {
   html += header(run) + "<nav>";
   for (const auto& p : parts)
     if (!p.html.empty()) html += fmt::format("<a href='#{}'>{}</a>", p.id, p.title);
-  html += "</nav>\n" + verdict_section(run) + warning_section(run);
+  html += "</nav>\n" + verdict_section(run, table) + warning_section(run);
   for (const auto& p : parts)
     if (!p.html.empty()) html += fmt::format("\n<h2 id='{}'>{}</h2>\n", p.id, p.title) + p.html;
   html += "\n<footer>Written by foil from the files of the run folder; <code>foil report FOLDER</code> writes it again.</footer></main></body></html>\n";

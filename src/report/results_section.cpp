@@ -27,7 +27,7 @@ const eval::EvalResult* find(const RunData& run, const std::string& policy) {
 
 std::string difference_sentence(const std::string& what, const eval::PairedDifference& d) {
   const bool clear = d.interval.low > 0 || d.interval.high < 0;
-  return fmt::format("{}: <b>{} points</b> (95 % interval {} to {}, p = {}) – {}.", what, points(d.difference), points(d.interval.low), points(d.interval.high), escape(p_value(d.p)),
+  return fmt::format("{}: <b>{} points</b> (95 % interval {} to {}, p {}) – {}.", what, points(d.difference), points(d.interval.low), points(d.interval.high), escape(d.p < 0.001 ? p_value(d.p) : "= " + p_value(d.p)),
                      clear ? (d.difference > 0 ? "a gain beyond chance" : "a loss beyond chance") : "too small to tell from chance on this many problems");
 }
 
@@ -183,8 +183,7 @@ Colour policy_colour(const std::string& policy) {
   return policy == "reward" ? Colour::kRed : Colour::kPurple;
 }
 
-std::string verdict_section(const RunData& run) {
-  const Headline t = headline(run.evals);
+std::string verdict_section(const RunData& run, const Headline& t) {
   std::string html = "<div class='verdict'>" + verdict(run, t) + "</div>";
   if (t.rows.empty()) return html;
   return html + headline_table(t) + interval_figure(t);
@@ -199,10 +198,9 @@ std::string warning_section(const RunData& run) {
   return html;
 }
 
-std::string evaluation_section(const RunData& run) {
-  const Headline t = headline(run.evals);
+std::string evaluation_section(const RunData& run, const Headline& t) {
   if (t.rows.empty()) return "";
-  std::string html = pass_at_k(run, t) + split_details(run, t) + levels(run, t);
+  std::string html = pass_at_k(run, t) + "<details><summary>Every split and policy: spread over runs, unreadable and cut answers, length</summary>" + split_details(run, t) + "</details>" + levels(run, t);
   std::string flipped;
   for (const auto& r : t.rows) {
     if (!r.against) continue;

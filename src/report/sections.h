@@ -3,16 +3,17 @@
 #include <string>
 
 #include "report/chart.h"
+#include "report/headline.h"
 #include "report/page.h"
 
 namespace foil::report {
 
-std::string verdict_section(const RunData& run);    // the result in sentences and the headline table
+std::string verdict_section(const RunData& run, const Headline& table);     // the result in sentences and the headline table
 std::string warning_section(const RunData& run);
 std::string method_section(const RunData& run);     // what was done, step by step
 std::string example_section(const RunData& run);    // problem, right answer, plausible and rejection-sampled wrong answer side by side
 std::string audit_section(const RunData& run);      // scores, separability, diversity, filters
-std::string evaluation_section(const RunData& run); // pass@k, flips, spread, per split
+std::string evaluation_section(const RunData& run, const Headline& table);  // pass@k, flips, spread, per split
 std::string training_section(const RunData& run);   // curves
 std::string cost_section(const RunData& run);
 std::string setup_section(const RunData& run);      // configuration, files, what is missing

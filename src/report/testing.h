@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/atomic_file.h"
@@ -24,7 +25,17 @@ struct FixtureOptions {
 
 class Fixture {
  public:
-  explicit Fixture(const std::filesystem::path& folder, const FixtureOptions& options = {}) : folder_(folder), o_(options) {
+  // Made once a process for the default options, then copied.
+  explicit Fixture(const std::filesystem::path& folder) {
+    static const auto made = [] {
+      const auto path = std::filesystem::temp_directory_path() / fmt::format("foil_report_{}_made", ::getpid());
+      Fixture(path, FixtureOptions{});
+      std::atexit([] { std::filesystem::remove_all(std::filesystem::temp_directory_path() / fmt::format("foil_report_{}_made", ::getpid())); });
+      return path;
+    }();
+    std::filesystem::copy(made, folder, std::filesystem::copy_options::recursive);
+  }
+  Fixture(const std::filesystem::path& folder, const FixtureOptions& options) : folder_(folder), o_(options) {
     std::filesystem::create_directories(folder_);
     problems();
     evaluations();

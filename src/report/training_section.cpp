@@ -78,7 +78,7 @@ std::string chart(const RunData& run, const std::vector<std::string>& stages, co
       if (points.empty()) continue;
       const bool many = stages.size() > 1;
       const Colour colour = many || spec.lines.size() == 1 ? policy_colour(stage) : kLines[i % std::size(kLines)];
-      series.push_back({many ? policy_label(stage) : spec.lines[i].second, std::move(points), colour});
+      series.push_back({many ? split_label(stage.substr(stage.rfind("dpo_", 0) == 0 ? 4 : 0)) + " negatives" : split_label(spec.lines[i].second), std::move(points), colour});
     }
   if (series.empty()) return "";
   return line_chart(series, {.title = spec.title, .note = spec.note, .as_percent = spec.as_percent});

@@ -516,13 +516,21 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
     const std::string_view x = choice_letter(g), y = choice_letter(a);
     c.rule = "choice";
     if (x.empty() || y.empty()) return false;
-    const auto fold_letter = [](char ch) { return ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; };
-    return fold_letter(x[0]) == fold_letter(y[0]);
+    // (c) is choice C; the variable c is not
+    const auto capital = [](const Expr& e, char ch) { return e.is(Kind::kChoice) && ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; };
+    return x[0] == y[0] || capital(g, x[0]) == capital(a, y[0]);
   }
   if (g.is(Kind::kText) || a.is(Kind::kText)) {
     c.rule = "text";
     if (g.is(Kind::kText) && a.is(Kind::kText)) return g.name == a.name;
     const Expr& other = g.is(Kind::kText) ? a : g;
+    const std::string_view words = g.is(Kind::kText) ? g.name : a.name;
+    if (words == "no solution" && other.is(Kind::kSet)) return other.count == 0;
+    if (words == "all real numbers") {
+      const auto r = region_of(other, true, c);
+      c.rule = "interval";
+      return r && r->parts.size() == 1 && !r->parts[0].low && !r->parts[0].high;
+    }
     if (other.is(Kind::kSymbol)) return fold(other.name) == (g.is(Kind::kText) ? g.name : a.name);
     if (!other.is(Kind::kRelation) && !other.is(Kind::kList)) return false;
   }

@@ -409,6 +409,8 @@ Span value_in(std::string_view text, Span s) {
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   const std::vector<Span> fs = formulas(text, s);
   const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);
+  // no words: a formula that cannot be read
+  if (fs.empty() && std::none_of(sentence.begin(), sentence.end(), letter)) return s;
   if (fs.empty() && !any_digit && sentence.find('\\') == std::string_view::npos) {
     // a short answer in words
     const auto words = static_cast<size_t>(std::count(sentence.begin(), sentence.end(), ' ')) + 1;

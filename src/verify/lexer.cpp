@@ -169,8 +169,9 @@ class Lexer {
     t.begin = static_cast<uint32_t>(begin);
     t.text = text;
     t.space_before = space_;
+    t.newline_before = newline_;
     t.tight = thin_;
-    space_ = thin_ = false;
+    space_ = thin_ = newline_ = false;
     return t;
   }
   std::string_view own(std::string s) { return out_.owned.emplace_back(std::move(s)); }
@@ -184,6 +185,7 @@ class Lexer {
 
   void skip_spaces() {
     while (at_ < s_.size() && is_space(s_[at_])) {
+      newline_ = newline_ || s_[at_] == '\n';
       ++at_;
       space_ = true;
     }
@@ -613,7 +615,7 @@ class Lexer {
 
   std::string_view s_;
   size_t at_ = 0;
-  bool space_ = false, thin_ = false, bad_ = false, odd_dollars_ = false;
+  bool space_ = false, thin_ = false, newline_ = false, bad_ = false, odd_dollars_ = false;
   Lexed out_;
 };
 

@@ -30,6 +30,7 @@ struct Lexeme {
   Token type = Token::kEnd;
   char op = 0;
   bool space_before = false;
+  bool newline_before = false;
   bool tight = false;  // a comma or point inside a number: {,}  ,\!  and digits after \,
   uint32_t begin = 0;  // byte offset in the source
   std::string_view text;

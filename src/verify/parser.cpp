@@ -191,6 +191,7 @@ class Parser {
         fail("text after the full stop");
       }
       items.push_back(relation());
+      if (top && items.size() + groups.size() > 1 && says_domain(*items.back())) items.pop_back();  // "kπ, k ∈ ℤ"
       if (top && at_remark()) {
         while (!at(Token::kEnd) && !at(Token::kBad)) next();
         break;
@@ -208,6 +209,7 @@ class Parser {
     list->index = any_or ? 2 : any_and ? 1 : 0;
     return list;
   }
+  static bool says_domain(const Expr& e) { return e.is(Kind::kRelation) && e.count == 2 && e.name == "e" && e[0].is(Kind::kSymbol) && e[1].is(Kind::kSymbol) && e[1].name.substr(0, 4) == "set:"; }
   bool ends_statement() const {
     switch (cur().type) {
       case Token::kEnd: case Token::kBad: case Token::kClose: case Token::kSetClose: case Token::kEndEnv: return true;
@@ -963,8 +965,31 @@ class Parser {
     next();
     abs_open_ = abs;
     --group_depth_;
-    if (e->is(Kind::kMatrix) && e->index > 1) return arena_.call(Fn::kDet, {e});
+    if (e->is(Kind::kMatrix) && e->index > 1) return determinant(e);
     return arena_.call(Fn::kAbs, {e});
+  }
+
+  // Written out for up to four rows; larger ones stay a name.
+  const Expr* determinant(const Expr* m) {
+    const auto n = static_cast<size_t>(m->index);
+    if (n * n != m->count) fail("a determinant must be square");
+    if (n > 4) return arena_.call(Fn::kDet, {m});
+    std::vector<const Expr*> cells(m->args, m->args + m->count);
+    return expand(cells, n);
+  }
+  const Expr* expand(const std::vector<const Expr*>& cells, size_t n) {
+    if (n == 1) return cells[0];
+    const Expr* sum = nullptr;
+    for (size_t c = 0; c < n; ++c) {
+      std::vector<const Expr*> minor;
+      for (size_t r = 1; r < n; ++r)
+        for (size_t k = 0; k < n; ++k)
+          if (k != c) minor.push_back(cells[r * n + k]);
+      const Expr* term = arena_.mul(cells[c], expand(minor, n - 1));
+      if (c % 2) term = arena_.neg(term);
+      sum = sum ? arena_.add(sum, term) : term;
+    }
+    return sum;
   }
 
   const Expr* delimited(std::string_view close, Fn fn) {
@@ -1115,7 +1140,7 @@ class Parser {
     if (!known) fail_at(open_token, "unknown environment " + std::string(name));
     Expr* m = arena_.make(Kind::kMatrix, cells.data(), cells.size());
     m->index = static_cast<int32_t>(columns);
-    if (name == "vmatrix") return arena_.call(Fn::kDet, {m});
+    if (name == "vmatrix") return determinant(m);
     return m;
   }
 
@@ -1159,9 +1184,9 @@ class Parser {
         if (const Expr* sum = mixed(n, f)) return sum;
         i_ = save;
         restore_split();
-      } else if (at(Token::kNumber) && cur().space_before && all_digits(cur().text) && peek().type == Token::kPunct && peek().op == '/' && peek(2).type == Token::kNumber && all_digits(peek(2).text)) {
+      } else if (at(Token::kNumber) && cur().space_before && !cur().newline_before && all_digits(cur().text) && peek().type == Token::kPunct && peek().op == '/' && peek(2).type == Token::kNumber && all_digits(peek(2).text)) {
         const Rational p = value_of(*number_literal(arena_, cur().text)), q = value_of(*number_literal(arena_, peek(2).text));
-        if (p < q && p.sign() > 0) {
+        if (p < q) {
           next();
           next();
           next();
@@ -1261,7 +1286,7 @@ class Parser {
       return;
     }
     // "1 234 567"
-    if (may_group && at(Token::kNumber) && cur().space_before && group_of_three(cur())) {
+    if (may_group && at(Token::kNumber) && cur().space_before && !cur().newline_before && group_of_three(cur())) {
       size_t j = i_;
       std::string joined = digits;
       while (t_[j].type == Token::kNumber && t_[j].space_before && group_of_three(t_[j])) {
@@ -1269,7 +1294,8 @@ class Parser {
         ++j;
         if (joined.find('.') != std::string::npos) break;
       }
-      if (!(t_[j].type == Token::kPunct && t_[j].op == '/') && t_[j].type != Token::kNumber) {
+      const bool fraction_follows = t_[j].type == Token::kNumber && j + 2 < t_.size() && t_[j + 1].type == Token::kPunct && t_[j + 1].op == '/' && t_[j + 2].type == Token::kNumber;
+      if (!(t_[j].type == Token::kPunct && t_[j].op == '/') && (t_[j].type != Token::kNumber || fraction_follows)) {
         digits = joined;
         i_ = j;
       }
@@ -1503,7 +1529,7 @@ class Parser {
       return date;
     }
     Expr* e = arena_.make(Kind::kText);
-    e->name = arena_.copy(folded);
+    e->name = arena_.copy(phrase(folded));
     return e;
   }
 
@@ -1668,6 +1694,7 @@ class Parser {
         fn = Fn::kLog;
       }
     }
+    if (fn == Fn::kDet && args[0]->is(Kind::kMatrix)) return determinant(args[0]);
     Expr* call = arena_.make(Kind::kCall, args.data(), args.size());
     call->fn = fn;
     if (power) return arena_.pow(call, power);

@@ -352,11 +352,6 @@ void words_reading(Reading::Node& node, std::string folded) {
     node.tree = e;
     return;
   }
-  static constexpr std::string_view kNothing[] = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty", "empty set", "no such numbers exist", "there are no solutions", "there is no solution", "null set", "no real roots"};
-  static constexpr std::string_view kReals[] = {"all real numbers", "all reals", "all real x", "real numbers", "any real number", "all real values", "set of all real numbers"};
-  static constexpr std::string_view kUndefined[] = {"does not exist", "doesnt exist", "dne", "undefined", "not defined", "limit does not exist"};
-  for (const std::string_view w : kUndefined)
-    if (folded == w) folded = "undefined";
   if (const int n = number_word(folded); n >= 0) {
     node.tree = arena.number(n);
     return;
@@ -371,12 +366,8 @@ void words_reading(Reading::Node& node, std::string folded) {
           return;
         }
   Expr* e = arena.make(Kind::kText);
-  e->name = arena.copy(folded);
+  e->name = arena.copy(phrase(std::move(folded)));
   node.tree = e;
-  for (const std::string_view w : kNothing)
-    if (folded == w) node.others.push_back({arena.make(Kind::kSet, std::initializer_list<const Expr*>{}), 'a'});
-  for (const std::string_view w : kReals)
-    if (folded == w) node.others.push_back({arena.symbol("set:R"), 'a'});
 }
 
 void read(Reading::Node& node, std::string_view source, int depth) {

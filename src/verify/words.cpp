@@ -46,6 +46,19 @@ std::string fold(std::string_view text) {
   return out;
 }
 
+std::string phrase(std::string folded) {
+  static constexpr std::string_view kNothing[] = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty", "empty set", "no such numbers exist", "there are no solutions", "there is no solution", "null set", "no real roots", "no roots", "there are no real solutions"};
+  static constexpr std::string_view kReals[] = {"all real numbers", "all reals", "all real x", "real numbers", "any real number", "all real values", "set of all real numbers", "every real number"};
+  static constexpr std::string_view kUndefined[] = {"does not exist", "doesnt exist", "dne", "undefined", "not defined", "limit does not exist"};
+  for (const std::string_view w : kNothing)
+    if (folded == w) return "no solution";
+  for (const std::string_view w : kReals)
+    if (folded == w) return "all real numbers";
+  for (const std::string_view w : kUndefined)
+    if (folded == w) return "undefined";
+  return folded;
+}
+
 bool opens_remark(std::string_view w) {
   static constexpr std::array<std::string_view, 13> starts = {"where", "since", "because", "for", "with", "which", "using", "as", "given", "rounded", "approximately", "such", "from"};
   const std::string_view first = w.substr(0, w.find(' '));

@@ -10,6 +10,9 @@ namespace foil::verify {
 // Lower case, LaTeX and punctuation removed, articles dropped, single spaces. Letters of other alphabets stay.
 std::string fold(std::string_view text);
 
+// Folded words in one spelling: "no real solutions" → "no solution", "dne" → "undefined", "all reals" → "all real numbers".
+std::string phrase(std::string folded);
+
 // "where", "since", "for all" …: what follows is about the answer, not part of it.
 bool opens_remark(std::string_view folded);
 

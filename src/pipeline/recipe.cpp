@@ -1,0 +1,68 @@
+#include "pipeline/recipe.h"
+
+#include "base/error.h"
+#include "config/options.h"
+
+namespace foil::pipeline {
+
+void DataSection::validate(const std::string& where) const {
+  if (source != "family" && source != "files") throw UsageError(fmt::format("source is \"{}\"", source), where, "choose family or files");
+  if (source == "files" && train.empty()) throw UsageError("source files needs train", where, "name a JSON Lines file or a benchmark, e.g. train: gsm8k_train");
+  if (source == "files" && eval.empty()) throw UsageError("source files needs eval", where, "name JSON Lines files or benchmarks, e.g. eval: [gsm8k, math500]");
+  if (train_limit < 0 || eval_limit < 0) throw UsageError("train_limit and eval_limit must not be negative", where);
+}
+
+void PromptSection::validate(const std::string& where) const {
+  if (text.find("{problem}") == std::string::npos) throw UsageError("text has no {problem}", where, "{problem} marks where the problem goes");
+  if (style == PromptStyle::kTemplate && !system.empty()) throw UsageError("system needs style chat", where, "with style template, write it into text");
+}
+
+void ModelSection::validate(const std::string& where) const {
+  if (dtype != "f32" && dtype != "bf16") throw UsageError(fmt::format("dtype is \"{}\"", dtype), where, "choose f32 or bf16");
+  if (device != "auto" && device != "cpu" && !device.starts_with("cuda")) throw UsageError(fmt::format("device is \"{}\"", device), where, "choose auto, cpu or cuda");
+}
+
+void SamplingSection::validate(const std::string& where) const {
+  if (samples_per_problem < 1 || max_tokens < 1) throw UsageError("samples_per_problem and max_tokens must be at least 1", where);
+}
+
+void EvalSection::validate(const std::string& where) const {
+  if (samples_per_problem < 1 || runs < 1 || max_tokens < 1) throw UsageError("samples_per_problem, runs and max_tokens must be at least 1", where);
+}
+
+void Recipe::validate(const std::string& where) const {
+  if (!reward_model.enabled && generator.reward.weight_model != 0 && generator.use.empty())
+    throw UsageError("the generator's reward uses a reward model, but reward_model.enabled is false", where, "set generator.reward.weight_model: 0, or enable it");
+  if (generator.judge.kind != JudgeKind::kRules && generator.reward.weight_judge == 0)
+    throw UsageError("a judge is chosen, but generator.reward.weight_judge is 0", where);
+  if (output.empty()) throw UsageError("output is empty", where, "name the run folder");
+}
+
+Recipe load_recipe(const std::filesystem::path& path, const std::vector<std::string>& overrides, const std::string& profile) {
+  if (!std::filesystem::exists(path)) throw UsageError("there is no such recipe", path.string(), "the project's recipes are in recipes/");
+  config::Value root = config::load_yaml(path);
+  config::Value profiles;
+  for (size_t i = 0; i < root.entries.size(); ++i)
+    if (root.entries[i].key == "profiles") {
+      profiles = root.entries[i].value;
+      root.entries.erase(root.entries.begin() + long(i));
+      break;
+    }
+  if (!profile.empty()) {
+    const config::Value* chosen = profiles.find(profile);
+    if (!chosen) {
+      std::vector<std::string> names;
+      for (const auto& e : profiles.entries) names.push_back(e.key);
+      throw UsageError(fmt::format("the recipe has no profile \"{}\"", profile), path.string(),
+                       names.empty() ? "this recipe has no profiles" : fmt::format("its profiles: {}", fmt::join(names, ", ")));
+    }
+    config::merge(root, *chosen);
+  }
+  for (const auto& o : overrides) config::set(root, o);
+  config::substitute_variables(root);
+  Recipe recipe;
+  config::read(root, recipe);
+  return recipe;
+}
+
+}  // namespace foil::pipeline

@@ -1,0 +1,158 @@
+#include "pipeline/run.h"
+
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <ctime>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/progress.h"
+#include "config/options.h"
+#include "data/family.h"
+#include "io/jsonl.h"
+#include "report/run_files.h"
+
+namespace foil::pipeline {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+std::vector<Problem> StageRun::training_problems() const { return read_jsonl<Problem>(path(report::problems_file("train"))); }
+
+static std::string split_name(const std::string& source) { return fs::path(source).stem().string(); }
+
+std::vector<std::string> StageRun::splits() const {
+  if (recipe.data.source == "family") return recipe.data.eval.empty() ? family_splits() : recipe.data.eval;
+  std::vector<std::string> out;
+  for (const auto& source : recipe.data.eval) out.push_back(split_name(source));
+  return out;
+}
+
+std::vector<Problem> StageRun::split(const std::string& name) const { return read_jsonl<Problem>(path(report::problems_file(name))); }
+
+fs::path StageRun::model(const std::string& name) const {
+  if (name == "start") return recipe.model.path.empty() ? path(report::model_folder("start")) : fs::path(recipe.model.path);
+  if (name == "sft") {
+    if (!recipe.sft.use.empty()) return recipe.sft.use;
+    if (!recipe.sft.enabled) return model("start");
+  }
+  if (name == "rl") {
+    if (!recipe.rl.use.empty()) return recipe.rl.use;
+    if (!recipe.rl.enabled) return model("sft");
+  }
+  if (name == "reward" && !recipe.reward_model.use.empty()) return recipe.reward_model.use;
+  if (name == "generator" && !recipe.generator.use.empty()) return recipe.generator.use;
+  return path(report::model_folder(name));
+}
+
+train::StageContext StageRun::context(train::RunLog& log) const {
+  train::StageContext context;
+  context.stage = stage;
+  context.folder = path("checkpoints/" + stage);
+  context.log = &log;
+  context.seed = mix64(recipe.seed, hash64(stage));
+  return context;
+}
+
+namespace {
+
+// One process a run folder: a second would mix its lines into the log.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder) {
+    fs::create_directories(folder);
+    file_ = std::fopen((folder / ".lock").c_str(), "w");
+    if (!file_) throw Error("cannot write into the run folder", folder.string(), "check its permissions");
+    if (flock(fileno(file_), LOCK_EX | LOCK_NB) != 0) {
+      std::fclose(file_);
+      throw Error("another foil run is working in this folder", folder.string(), "wait for it, or choose another folder: --set output=…");
+    }
+  }
+  ~FolderLock() { std::fclose(file_); }
+
+ private:
+  std::FILE* file_;
+};
+
+std::string input_mark(const fs::path& path) {
+  if (fs::is_regular_file(path)) return fmt::format("{}:{}", path.string(), fs::file_size(path) < (uintmax_t{64} << 20) ? file_hash(path) : std::to_string(fs::file_size(path)));
+  if (fs::is_directory(path)) {
+    std::string out = path.string();
+    for (const char* name : {"config.json", "model.safetensors", "model.safetensors.index.json"})
+      if (fs::exists(path / name)) out += fmt::format(":{}:{}", fs::file_size(path / name), fs::last_write_time(path / name).time_since_epoch().count());
+    return out;
+  }
+  throw Error("there is no such file or folder", path.string(), "the recipe names it; check the path");
+}
+
+double seconds_since(std::chrono::steady_clock::time_point t) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count(); }
+
+std::string now_text() {
+  char text[32];
+  const std::time_t t = std::time(nullptr);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&t));
+  return text;
+}
+
+}  // namespace
+
+fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions& options,
+             const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce) {
+  const fs::path folder = recipe.output;
+  const FolderLock lock(folder);
+  auto list = stages(recipe);
+  std::vector<std::string> names;
+  for (const auto& s : list) names.push_back(s.name);
+  for (const auto& name : {options.from, options.until})
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      throw UsageError(fmt::format("there is no stage \"{}\"", name), "", fmt::format("the stages: {}", fmt::join(names, ", ")));
+
+  Manifest manifest(folder);
+  Json& header = manifest.header();
+  header["name"] = recipe.name, header["description"] = recipe.description, header["recipe"] = recipe_path.string(), header["seed"] = recipe.seed;
+  header["command"] = options.command;
+  if (!header.contains("started")) header["started"] = now_text();
+  write_file(folder / report::kConfigFile, config::to_yaml(recipe));
+  manifest.save();
+
+  std::map<std::string, std::string> keys;
+  bool reached_from = options.from.empty();
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Stage& stage = list[i];
+    throw_if_interrupted();
+    Json key = {{"stage", stage.name}, {"options", stage.key}, {"skip", stage.skip}, {"seed", recipe.seed}};
+    for (const auto& need : stage.needs) key["needs"][need] = keys.at(need);
+    for (const auto& input : stage.inputs) key["inputs"].push_back(input_mark(input));
+    keys[stage.name] = text_hash(key.dump());
+    const bool again = !options.from.empty() && (reached_from || stage.name == options.from);
+    reached_from |= stage.name == options.from;
+    if (!stage.skip.empty()) {
+      announce(i, list.size(), stage, "skipped", 0);
+    } else if (!again && manifest.done(stage.name, keys[stage.name])) {
+      announce(i, list.size(), stage, "done", manifest.find(stage.name)->seconds);
+    } else {
+      announce(i, list.size(), stage, "running", 0);
+      const auto* before = manifest.find(stage.name);
+      const bool resume = before && before->status == "running" && before->key == keys[stage.name] && !again;
+      if (!resume) fs::remove_all(folder / ("checkpoints/" + stage.name));
+      manifest.begin(stage.name, keys[stage.name]);
+      const auto start = std::chrono::steady_clock::now();
+      StageRun work{recipe, manifest, folder, stage.name};
+      try {
+        stage.run(work);
+      } catch (...) {
+        manifest.pause(stage.name, seconds_since(start));
+        throw;
+      }
+      manifest.finish(stage.name, seconds_since(start), stage.outputs, work.facts);
+      fs::remove_all(folder / ("checkpoints/" + stage.name));
+      announce(i, list.size(), stage, "finished", manifest.find(stage.name)->seconds);
+    }
+    if (stage.name == options.until) break;
+  }
+  return folder;
+}
+
+}  // namespace foil::pipeline

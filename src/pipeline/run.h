@@ -1,0 +1,59 @@
+// A run: the recipe's stages in order, each skipped when done, resumed when cut short, and recorded in the manifest.
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "pipeline/manifest.h"
+#include "pipeline/recipe.h"
+#include "pipeline/workbench.h"
+
+namespace foil::pipeline {
+
+// What a stage works with.
+struct StageRun {
+  const Recipe& recipe;
+  const Manifest& manifest;
+  std::filesystem::path folder;       // the run folder
+  std::string stage;
+  nlohmann::json facts = nlohmann::json::object();  // the stage fills this in
+
+  std::filesystem::path path(const std::string& relative) const { return folder / relative; }
+  std::vector<Problem> training_problems() const;
+  std::vector<std::string> splits() const;
+  std::vector<Problem> split(const std::string& name) const;
+  // "start", "sft", "rl", "reward", "generator", "dpo_rejection", "dpo_plausible": the model that stands there, or what takes its place.
+  std::filesystem::path model(const std::string& name) const;
+  train::StageContext context(train::RunLog& log) const;
+};
+
+struct Stage {
+  std::string name;
+  std::string summary;                       // one line, for the plan
+  std::vector<std::string> needs;            // stages before it
+  std::vector<std::string> outputs;
+  std::string skip;                          // not empty: why nothing is to be done (replaced, disabled)
+  nlohmann::json key;                        // the recipe's part that its result depends on
+  std::vector<std::filesystem::path> inputs; // files outside the run folder it reads
+  std::function<void(StageRun&)> run;
+};
+
+// The stages of a recipe, in order.
+std::vector<Stage> stages(const Recipe& recipe);
+
+struct RunOptions {
+  std::string from, until;                   // stage names; empty: all
+  std::string command;                       // for the manifest
+};
+
+// Runs what is not done. `from` makes that stage and all after it run again. Returns the run folder.
+// `announce` hears of every stage: (number, count, stage, "running" | "done" | "skipped", seconds).
+std::filesystem::path run(const Recipe& recipe, const std::filesystem::path& recipe_path, const RunOptions& options,
+                          const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce);
+
+// The plan with memory and time estimates, as text: what each stage will do, whether it is done, tokens, and what the machine's
+// measured matrix-multiply rate says it takes.
+std::string plan_text(const Recipe& recipe);
+
+}  // namespace foil::pipeline

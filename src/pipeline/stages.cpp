@@ -1,0 +1,414 @@
+#include <cmath>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "config/options.h"
+#include "data/family.h"
+#include "data/pairing.h"
+#include "data/similarity.h"
+#include "data/verification.h"
+#include "eval/audit.h"
+#include "eval/result.h"
+#include "eval/separability.h"
+#include "io/jsonl.h"
+#include "pipeline/judges.h"
+#include "pipeline/problems.h"
+#include "pipeline/run.h"
+#include "pipeline/sampling.h"
+#include "report/page.h"
+#include "report/run_files.h"
+#include "rollout/engine.h"
+#include "rollout/reward_model_scorer.h"
+
+namespace foil::pipeline {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+template <class T>
+Json options_json(const T& options) {
+  return Json::parse(config::to_json(options).dump());
+}
+
+GenerateRequest request(const StageRun& run, std::vector<Prompt> prompts, const SamplingSection& s, const std::string& source) {
+  GenerateRequest r;
+  r.prompts = std::move(prompts);
+  r.samples_per_prompt = int(s.samples_per_problem);
+  r.sampling.temperature = s.temperature, r.sampling.top_p = s.top_p, r.sampling.max_tokens = s.max_tokens, r.sampling.stop = s.stop;
+  r.seed = mix64(run.recipe.seed, hash64(run.stage));
+  r.source = source;
+  return r;
+}
+
+std::vector<Problem> sampled_problems(const StageRun& run, const SamplingSection& s) {
+  auto problems = run.training_problems();
+  if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.resize(size_t(s.problems));
+  return problems;
+}
+
+// Rewards of the on-policy loop: verdicts first, then the composite.
+train::RewardFunction reward_function(std::shared_ptr<Composite> composite) {
+  return [composite](std::span<const RewardItem> items, std::span<Sample> samples) {
+    std::vector<Problem> problems;
+    std::map<std::string, size_t> seen;
+    for (const auto& item : items)
+      if (seen.emplace(item.problem->id, problems.size()).second) problems.push_back(*item.problem);
+    const ProblemIndex index(problems);
+    std::vector<Sample> verified(samples.begin(), samples.end());
+    verify_samples(index, verified);
+    std::vector<const Problem*> at;
+    std::vector<const std::string*> prompts;
+    for (const auto& item : items) at.push_back(item.problem), prompts.push_back(item.prompt);
+    composite->apply(at, prompts, verified);
+    std::move(verified.begin(), verified.end(), samples.begin());
+  };
+}
+
+std::vector<train::PolicyProblem> policy_problems(const StageRun& run, const LoadedModel& model) {
+  std::vector<train::PolicyProblem> out;
+  for (auto& p : run.training_problems()) {
+    Prompt prompt{p.id, render_prompt(run.recipe.prompt, *model.tokenizer, p.problem), {}};
+    auto tokens = model.tokenizer->encode(prompt.text);
+    out.push_back({std::move(p), std::move(prompt), std::move(tokens)});
+  }
+  return out;
+}
+
+void add_figures(Json& facts, const std::map<std::string, double>& figures, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (const auto it = figures.find(name); it != figures.end() && std::isfinite(it->second)) facts[name] = it->second;
+}
+
+// One on-policy stage: the RL policy and the generator differ in nothing but start model and reward.
+void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite) {
+  LoadedModel model = load_model(run.model(from), run.recipe.model);
+  const auto problems = policy_problems(run, model);
+  rollout::EngineOptions engine_options = run.recipe.engine;
+  rollout::LocalEngine engine(model.model, model.tokenizer, engine_options, "");
+  std::shared_ptr<nn::Transformer> reference;
+  if (options.objective.kl_coefficient > 0) reference = std::make_shared<nn::Transformer>(model.model->clone());
+  train::RunLog log(run.path(report::kMetricsFile), run.stage);
+  const auto result = train::train_on_policy(*model.model, problems, {&engine, {}}, reward_function(std::move(composite)), options, run.context(log), reference.get());
+  save_model(run.path(report::model_folder(to)), model);
+  run.facts["steps"] = result.steps;
+  for (const auto& [name, value] : result.last)
+    if (std::isfinite(value) && (name.starts_with("reward") || name.find("zero") != std::string::npos)) run.facts[name] = value;
+}
+
+void make_data(StageRun& run) {
+  const DataSection& d = run.recipe.data;
+  auto cut = [](std::vector<Problem> problems, int64_t limit) {
+    if (limit > 0 && int64_t(problems.size()) > limit) problems.resize(size_t(limit));
+    return problems;
+  };
+  const bool family = d.source == "family";
+  const auto train = cut(family ? family_train(d.family, run.recipe.seed) : load_problems(d.train), d.train_limit);
+  const ProblemIndex check(train);  // unique ids
+  write_jsonl(run.path(report::problems_file("train")), train);
+  run.facts["training_problems"] = train.size();
+  const auto splits = run.splits();
+  for (size_t i = 0; i < splits.size(); ++i) {
+    const auto problems = cut(family ? family_eval(d.family, run.recipe.seed, splits[i]) : load_problems(d.eval[i]), d.eval_limit);
+    write_jsonl(run.path(report::problems_file(splits[i])), problems);
+    run.facts["problems_" + splits[i]] = problems.size();
+  }
+}
+
+void make_model(StageRun& run) {
+  const LoadedModel model = random_model(run.recipe.model.random, run.recipe.seed, family_corpus(run.recipe.seed, 400));
+  save_model(run.path(report::model_folder("start")), model);
+  run.facts["parameters"] = model.model->config().parameters();
+  run.facts["vocabulary"] = model.tokenizer->vocab_size();
+}
+
+void sft(StageRun& run) {
+  const SftSection& s = run.recipe.sft;
+  LoadedModel model = load_model(run.model("start"), run.recipe.model);
+  auto problems = run.training_problems();
+  if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.resize(size_t(s.problems));
+  train::RunLog log(run.path(report::kMetricsFile), run.stage);
+  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, problems), s.train, run.context(log));
+  save_model(run.path(report::model_folder("sft")), model);
+  run.facts["steps"] = result.steps, run.facts["records"] = result.records;
+  add_figures(run.facts, result.last, {"loss"});
+}
+
+void rl(StageRun& run) {
+  const RlSection& s = run.recipe.rl;
+  on_policy_stage(run, "sft", "rl", s.train, std::make_shared<Composite>(s.reward, nullptr, ScoreScale{}, nullptr, s.train.max_completion_tokens));
+}
+
+void policy_samples(StageRun& run) {
+  const LoadedModel model = load_model(run.model("rl"), run.recipe.model);
+  const auto problems = sampled_problems(run, run.recipe.policy_samples);
+  const ProblemIndex index(problems);
+  rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "sampling the policy");
+  auto samples = sample_in_parts(engine, request(run, render_prompts(run.recipe.prompt, *model.tokenizer, problems), run.recipe.policy_samples, "policy"), &index,
+                                 run.path("samples/policy.part"));
+  size_t right = 0, unreadable = 0;
+  for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
+  run.facts["samples"] = samples.size(), run.facts["right_share"] = double(right) / double(samples.size()), run.facts["unreadable"] = unreadable;
+  write_jsonl(run.path(report::samples_file("policy")), samples);
+}
+
+std::vector<Sample> policy_sample_file(const StageRun& run) {
+  const auto& use = run.recipe.policy_samples.use;
+  return read_jsonl<Sample>(use.empty() ? run.path(report::samples_file("policy")) : fs::path(use));
+}
+
+void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
+  std::vector<Scored> items;
+  for (const auto& s : samples) items.push_back({prompts.at(s.problem_id), s.text});
+  const auto scores = scorer.score(items);
+  for (size_t i = 0; i < samples.size(); ++i)
+    if (std::isfinite(scores[i])) samples[i].scores["reward_model"] = scores[i];
+}
+
+std::map<std::string, std::string> prompt_map(const StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
+  std::map<std::string, std::string> out;
+  for (const auto& p : problems) out[p.id] = render_prompt(run.recipe.prompt, tokenizer, p.problem);
+  return out;
+}
+
+void reward_model(StageRun& run) {
+  const RewardModelSection& s = run.recipe.reward_model;
+  const auto problems = run.training_problems();
+  const ProblemIndex index(problems);
+  auto samples = policy_sample_file(run);
+  if (s.use.empty()) {
+    LoadedRewardModel rm{load_model(run.model("rl"), run.recipe.model), {}};
+    rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
+    PairOptions pairing;
+    pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9;
+    const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return render_prompt(run.recipe.prompt, *rm.base.tokenizer, p.problem); });
+    require_pairs(pairs, "reward_model");
+    train::RunLog log(run.path(report::kMetricsFile), run.stage);
+    const auto result = train::train_reward_model(*rm.base.model, rm.head, preference_examples(*rm.base.tokenizer, pairs.pairs), s.train, run.context(log));
+    save_reward_model(run.path(report::model_folder("reward")), rm);
+    run.facts["pairs"] = pairs.pairs.size(), run.facts["steps"] = result.steps;
+    add_figures(run.facts, result.last, {"loss", "accuracy"});
+    for (const auto& [name, value] : result.validation) run.facts[name] = value;
+  }
+  const LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
+  rollout::RewardModelScorer scorer(rm.base.model, rm.head, rm.base.tokenizer);
+  score_samples(scorer, prompt_map(run, *rm.base.tokenizer, problems), samples);
+  write_jsonl(run.path(report::samples_file("policy")), samples);
+  const ScoreScale scale = fit_scale(samples);
+  run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
+}
+
+// The generator's composite reward, with the reward model scaled by the policy's right answers.
+std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
+  const GeneratorSection& s = run.recipe.generator;
+  std::shared_ptr<Scorer> scorer;
+  ScoreScale scale;
+  if (s.reward.weight_model != 0) {
+    LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
+    scorer = std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer);
+    scale = fit_scale(read_jsonl<Sample>(run.path(report::samples_file("policy"))));
+  }
+  auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine) : nullptr;
+  return std::make_shared<Composite>(s.reward, scorer, scale, judge, s.train.max_completion_tokens);
+}
+
+void generator(StageRun& run) { on_policy_stage(run, "rl", "generator", run.recipe.generator.train, plausible_reward(run)); }
+
+Json counts_json(const PairingResult& r) {
+  return {{"candidates", r.candidates}, {"kept", r.kept}, {"dropped", r.dropped}, {"problems_without_chosen", r.problems_without_chosen},
+          {"problems_without_negative", r.problems_without_negative}};
+}
+
+void negatives(StageRun& run) {
+  const Recipe& recipe = run.recipe;
+  const auto problems = sampled_problems(run, recipe.negatives.sampling);
+  const ProblemIndex index(problems);
+  const auto all_problems = run.training_problems();
+  const ProblemIndex all_index(all_problems);
+  const LoadedModel policy = load_model(run.model("rl"), recipe.model);
+  const auto prompts = render_prompts(recipe.prompt, *policy.tokenizer, all_problems);
+  std::vector<Sample> made;
+  if (recipe.negatives.sampling.use.empty()) {
+    const LoadedModel model = load_model(run.model("generator"), recipe.model);
+    rollout::LocalEngine engine(model.model, model.tokenizer, recipe.engine, "sampling the generator");
+    made = sample_in_parts(engine, request(run, render_prompts(recipe.prompt, *model.tokenizer, problems), recipe.negatives.sampling, "generator"), &index,
+                           run.path("samples/generator.part"));
+  } else {
+    made = read_jsonl<Sample>(recipe.negatives.sampling.use);
+    verify_samples(all_index, made);
+  }
+  // Rewards and scores of the candidates: what the filters look at and the report shows.
+  const auto composite = plausible_reward(run);
+  const auto prompt_of = prompt_map(run, *policy.tokenizer, all_problems);
+  std::vector<const Problem*> at;
+  std::vector<const std::string*> texts;
+  for (const auto& s : made) at.push_back(&all_index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
+  composite->apply(at, texts, made);
+  score_logprobs(policy, prompts, made);
+  write_jsonl(run.path(report::samples_file("generator")), made);
+
+  auto own = policy_sample_file(run);
+  if (own.empty() || !own.front().scores.count("policy_logprob")) {
+    score_logprobs(policy, prompts, own);
+    RuleJudge rules;
+    std::vector<JudgeItem> items;
+    for (const auto& s : own) items.push_back({all_index.at(s.problem_id).problem, s.text});
+    const auto judged = rules.judge(items);
+    for (size_t i = 0; i < own.size(); ++i)
+      if (judged[i]) own[i].scores["judge"] = judged[i]->normalised();
+    write_jsonl(run.path(report::samples_file("policy")), own);
+  }
+  const auto format = [&](const Sample& s) { return format_defect(all_index.at(s.problem_id).problem, s, recipe.generator.reward.format).empty(); };
+  const auto prompt = [&](const Problem& p) { return prompt_of.at(p.id); };
+  auto plausible = make_pairs(all_index, own, made, recipe.negatives.pairs, prompt, format);
+  require_pairs(plausible, "plausible negatives");
+  // The baseline takes the policy's wrong answers as they come: verified wrong, nothing else chosen for it.
+  PairOptions plain = recipe.negatives.pairs;
+  plain.filter = FilterOptions{};
+  auto wrong = own;
+  for (auto& s : wrong) s.reward.reset(), s.scores.erase("judge"), s.scores.erase("reward_model");
+  auto rejection = make_pairs(all_index, own, wrong, plain, prompt);
+  require_pairs(rejection, "rejection-sampled negatives");
+  std::map<std::string, const Sample*> by_reference;
+  for (const auto& s : own) by_reference[fmt::format("{}#{}/{}", s.source, s.sample_id, s.problem_id)] = &s;
+  for (auto& p : rejection.pairs)  // scores were hidden from the choice, not from the report
+    if (const auto it = by_reference.find(p.provenance["rejected"] + "/" + p.problem_id); it != by_reference.end())
+      for (const auto& [name, value] : it->second->scores) p.scores["rejected_" + name] = value;
+  run.facts["plausible_candidates"] = plausible.candidates, run.facts["plausible_kept"] = plausible.kept;
+  run.facts["plausible_pairs"] = plausible.pairs.size(), run.facts["rejection_pairs"] = rejection.pairs.size();
+  run.facts["filters"] = {{"plausible", counts_json(plausible)}, {"rejection", counts_json(rejection)}};
+  equalise(plausible.pairs, rejection.pairs);
+  run.facts["pairs"] = plausible.pairs.size();
+  write_jsonl(run.path(report::pairs_file("plausible")), plausible.pairs);
+  write_jsonl(run.path(report::pairs_file("rejection")), rejection.pairs);
+}
+
+void dpo(StageRun& run, const std::string& negatives) {
+  LoadedModel model = load_model(run.model("rl"), run.recipe.model);
+  const auto pairs = read_jsonl<Pair>(run.path(report::pairs_file(negatives)));
+  train::RunLog log(run.path(report::kMetricsFile), run.stage);
+  const auto result = train::train_preference(*model.model, preference_examples(*model.tokenizer, pairs), run.recipe.preference, run.context(log));
+  save_model(run.path(report::model_folder("dpo_" + negatives)), model);
+  run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
+  add_figures(run.facts, result.last, {"loss", "rewards/accuracy", "rewards/margin", "delta/chosen", "delta/rejected"});
+}
+
+void evaluate_policy(StageRun& run, const std::string& policy) {
+  const EvalSection& e = run.recipe.eval;
+  const LoadedModel model = load_model(run.model(policy), run.recipe.model);
+  rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "evaluating " + policy);
+  eval::EvalResult result;
+  result.policy = policy, result.model = run.model(policy).string();
+  result.sampling = {{"temperature", e.temperature}, {"top_p", e.top_p}, {"max_tokens", e.max_tokens}, {"prompt", run.recipe.prompt.text}};
+  eval::EvalOptions options;
+  options.runs = e.runs, options.greedy = e.temperature == 0, options.bootstrap.seed = run.recipe.seed;
+  const auto start = std::chrono::steady_clock::now();
+  for (const auto& split : run.splits()) {
+    const auto problems = run.split(split);
+    const ProblemIndex index(problems);
+    GenerateRequest r;
+    r.prompts = render_prompts(run.recipe.prompt, *model.tokenizer, problems);
+    r.samples_per_prompt = int(options.greedy ? 1 : e.samples_per_problem * e.runs);
+    r.sampling.temperature = e.temperature, r.sampling.top_p = e.top_p, r.sampling.max_tokens = e.max_tokens, r.sampling.stop = e.stop;
+    r.seed = mix64(run.recipe.seed, hash64("eval"));  // the same random numbers for every policy: paired
+    r.source = policy;
+    auto samples = sample_in_parts(engine, r, &index, run.path(fmt::format("eval/{}/{}.part", policy, split)));
+    for (auto& s : samples) s.logprobs.clear();
+    write_jsonl(run.path(report::eval_samples_file(policy, split)), samples);
+    result.splits.push_back(eval::evaluate(split, problems, samples, options));
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  eval::finish(result, options.bootstrap);
+  write_file(run.path(report::eval_file(policy)), Json(result).dump(1) + "\n");
+  run.facts["accuracy"] = result.average.value;
+}
+
+void audit(StageRun& run) {
+  const auto policy = read_jsonl<Sample>(run.path(report::samples_file("policy"))), made = read_jsonl<Sample>(run.path(report::samples_file("generator")));
+  const auto problems = run.training_problems();
+  eval::AuditResult result;
+  std::map<std::string, std::vector<Pair>> pairs;
+  for (const char* name : {"plausible", "rejection"}) pairs[name] = read_jsonl<Pair>(run.path(report::pairs_file(name)));
+  for (const char* score : {"reward_model", "judge", "policy_logprob"}) {
+    std::vector<std::vector<double>> groups(3);
+    for (const auto& s : policy)
+      if (s.correct.value_or(false) && s.scores.count(score)) groups[0].push_back(s.scores.at(score));
+    const std::string key = std::string("rejected_") + score;
+    for (const auto& p : pairs["plausible"])
+      if (p.scores.count(key)) groups[1].push_back(p.scores.at(key));
+    for (const auto& p : pairs["rejection"])
+      if (p.scores.count(key)) groups[2].push_back(p.scores.at(key));
+    if (!groups[0].empty() && !groups[1].empty() && !groups[2].empty())
+      result.scores.push_back(eval::distribution(score, {"correct", "plausible", "rejection"}, groups, 30, run.recipe.seed));
+  }
+  for (const auto& [name, list] : pairs) {
+    std::vector<eval::LabelledText> texts;
+    for (const auto& p : list) texts.push_back({p.chosen, p.problem_id, true}), texts.push_back({p.rejected, p.problem_id, false});
+    result.separability[name] = eval::separability(texts);
+  }
+  result.diversity["policy"] = eval::diversity(problems, policy);
+  result.diversity["generator"] = eval::diversity(problems, made);
+  if (const auto* record = run.manifest.find("negatives"); record && record->facts.contains("filters"))
+    for (const auto& [name, f] : record->facts["filters"].items())
+      result.filters[name] = {f.at("candidates"), f.at("kept"), f.at("dropped").get<std::map<std::string, int64_t>>()};
+  write_file(run.path(report::kAuditFile), Json(result).dump(1) + "\n");
+  if (const auto* rm = result.find("reward_model"))
+    for (const auto& g : rm->groups) run.facts["mean_score_" + g.name] = g.mean;
+}
+
+}  // namespace
+
+std::vector<Stage> stages(const Recipe& r) {
+  using report::model_folder;
+  std::vector<Stage> out;
+  const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
+  auto used = [](const std::string& use) { return use.empty() ? std::vector<fs::path>{} : std::vector<fs::path>{use}; };
+  auto replaced = [](const std::string& use) { return use.empty() ? std::string() : "replaced by " + use; };
+
+  Stage data{"data", "problems", {}, {report::problems_file("train")}, "", options_json(r.data), {}, make_data};
+  if (r.data.source == "files") {
+    data.inputs.push_back(problem_file(r.data.train));
+    for (const auto& e : r.data.eval) data.inputs.push_back(problem_file(e));
+  }
+  out.push_back(data);
+
+  out.push_back({"model", "the start model", {}, {model_folder("start")}, replaced(r.model.path), model, used(r.model.path), make_model});
+  out.push_back({"sft", "supervised start on worked solutions", {"data", "model"}, {model_folder("sft")},
+                 !r.sft.enabled ? "disabled" : replaced(r.sft.use), {options_json(r.sft), prompt, model}, used(r.sft.use), sft});
+  out.push_back({"rl", "RL with verifiable rewards: the policy", {"sft"}, {model_folder("rl")}, !r.rl.enabled ? "disabled" : replaced(r.rl.use),
+                 {options_json(r.rl), prompt, model, engine}, used(r.rl.use), rl});
+  out.push_back({"policy_samples", "the policy's right and wrong answers", {"rl"}, {report::samples_file("policy")}, replaced(r.policy_samples.use),
+                 {options_json(r.policy_samples), prompt, engine}, used(r.policy_samples.use), policy_samples});
+  const bool rm_made = r.reward_model.enabled && r.reward_model.use.empty();
+  out.push_back({"reward_model", rm_made ? "reward model on right and wrong answers" : "scores of the given reward model", {"policy_samples"},
+                 rm_made ? std::vector<std::string>{model_folder("reward"), report::samples_file("policy")} : std::vector<std::string>{report::samples_file("policy")},
+                 r.reward_model.enabled ? "" : "disabled", {options_json(r.reward_model), prompt, model}, used(r.reward_model.use), reward_model});
+  out.push_back({"generator", "reverse RL: a generator of plausible wrong answers", {"rl", "reward_model"}, {model_folder("generator")},
+                 !r.negatives.sampling.use.empty() ? "not needed: negatives are given" : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
+                 used(r.generator.use), generator});
+  out.push_back({"negatives", "sampling, filtering and pairing negatives", {"generator", "policy_samples", "reward_model"},
+                 {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt, engine},
+                 used(r.negatives.sampling.use), negatives});
+  for (const char* name : {"rejection", "plausible"})
+    out.push_back({std::string("dpo_") + name, fmt::format("preference training on {} negatives", name == std::string("rejection") ? "rejection-sampled" : "plausible"),
+                   {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {options_json(r.preference), model}, {}, [name](StageRun& run) { dpo(run, name); }});
+  std::vector<std::string> evaluated;
+  auto evaluate = [&](const std::string& policy, const std::string& need) {
+    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt, engine}, {},
+                   [policy](StageRun& run) { evaluate_policy(run, policy); }});
+    evaluated.push_back("eval_" + policy);
+  };
+  if (r.eval.start_model || !r.sft.enabled) evaluate("start", "model");
+  if (r.sft.enabled) evaluate("sft", "sft");
+  if (r.rl.enabled) evaluate("rl", "rl");
+  evaluate("dpo_rejection", "dpo_rejection");
+  evaluate("dpo_plausible", "dpo_plausible");
+  out.push_back({"audit", "what the negatives look like beside right answers", {"negatives"}, {report::kAuditFile}, "", {}, {}, audit});
+  Stage page{"report", "the report page", evaluated, {report::kReportFile}, "", {}, {}, [](StageRun& run) { report::write_report(run.folder); }};
+  page.needs.push_back("audit");
+  out.push_back(page);
+  return out;
+}
+
+}  // namespace foil::pipeline

@@ -1,0 +1,145 @@
+#include "pipeline/workbench.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "data/verification.h"
+#include "nn/value_head.h"
+#include "text/chat_template.h"
+#include "text/word_tokenizer.h"
+#include "train/reference.h"
+
+namespace foil::pipeline {
+namespace fs = std::filesystem;
+
+at::Device device_of(const std::string& name) {
+  if (name == "auto") return at::hasCUDA() ? at::Device(at::kCUDA) : at::Device(at::kCPU);
+  if (name.starts_with("cuda") && !at::hasCUDA())
+    throw UsageError("device cuda: this build or machine has no CUDA", "model.device", "use device: cpu, or install the CUDA build of the torch wheel");
+  return at::Device(name);
+}
+
+static at::ScalarType type_of(const std::string& dtype) { return dtype == "bf16" ? at::kBFloat16 : at::kFloat; }
+
+LoadedModel load_model(const fs::path& path, const ModelSection& options) {
+  if (!fs::exists(path)) throw Error("there is no such model", path.string(), "name a Hugging Face folder (config.json, tokenizer.json, *.safetensors) or a .gguf file");
+  LoadedModel out;
+  out.model = std::make_shared<nn::Transformer>(nn::Transformer::load(path, device_of(options.device), type_of(options.dtype)));
+  out.tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(path));
+  if (out.tokenizer->vocab_size() > out.model->config().vocab_size)
+    throw Error(fmt::format("the tokenizer has {} tokens, the model only {}", out.tokenizer->vocab_size(), out.model->config().vocab_size), path.string(),
+                "tokenizer and weights do not belong together");
+  return out;
+}
+
+// Writes into a folder beside and swaps it in, so that a model folder is never half-written.
+static void replace_folder(const fs::path& folder, const std::function<void(const fs::path&)>& write) {
+  const fs::path aside = folder.string() + ".part";
+  fs::remove_all(aside);
+  fs::create_directories(aside);
+  write(aside);
+  fs::remove_all(folder);
+  fs::rename(aside, folder);
+}
+
+void save_model(const fs::path& folder, const LoadedModel& model) {
+  replace_folder(folder, [&](const fs::path& to) {
+    model.model->save(to, model.model->type());
+    model.tokenizer->save(to);
+  });
+}
+
+LoadedRewardModel load_reward_model(const fs::path& path, const ModelSection& options) {
+  nn::RewardModel rm = nn::RewardModel::load(path, device_of(options.device), type_of(options.dtype));
+  return {{std::make_shared<nn::Transformer>(std::move(rm.model)), std::make_shared<const text::Tokenizer>(text::Tokenizer::load(path))}, rm.head.weight};
+}
+
+void save_reward_model(const fs::path& folder, const LoadedRewardModel& model) {
+  replace_folder(folder, [&](const fs::path& to) {
+    nn::save_reward_model(to, *model.base.model, model.head, model.base.model->type());
+    model.base.tokenizer->save(to);
+  });
+}
+
+LoadedModel random_model(const RandomModel& shape, uint64_t seed, const std::vector<std::string>& corpus) {
+  std::vector<std::string> numbers;
+  for (int i = 0; i < 100; ++i) numbers.push_back(fmt::format(" {}", i)), numbers.push_back(std::to_string(i));
+  auto tokenizer = std::make_shared<const text::Tokenizer>(text::word_tokenizer(corpus, numbers));
+  nn::ModelConfig c;
+  c.model_type = "llama";
+  c.vocab_size = tokenizer->vocab_size(), c.hidden_size = shape.hidden_size, c.intermediate_size = shape.intermediate_size;
+  c.num_hidden_layers = shape.layers, c.num_attention_heads = shape.heads, c.num_key_value_heads = shape.kv_heads;
+  c.head_dim = shape.hidden_size / shape.heads, c.max_position_embeddings = shape.max_positions, c.tie_word_embeddings = true;
+  c.eos_token_ids = {*tokenizer->eos()};
+  c.pad_token_id = tokenizer->pad();
+  c = nn::parse_model_config(nn::model_config_json(c), "model.random");  // checks the shape as for any other model
+  return {std::make_shared<nn::Transformer>(nn::Transformer::random(c, seed)), tokenizer};
+}
+
+std::string render_prompt(const PromptSection& options, const text::Tokenizer& tokenizer, const std::string& problem) {
+  std::string text = options.text;
+  const size_t at = text.find("{problem}");
+  text.replace(at, 9, problem);
+  if (options.style == PromptStyle::kTemplate) return text;
+  if (tokenizer.chat_template().empty())
+    throw Error("the model has no chat template", "prompt", "base models take prompt.style: template, with the whole prompt in prompt.text");
+  nlohmann::json messages = nlohmann::json::array();
+  if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
+  messages.push_back({{"role", "user"}, {"content", text}});
+  return text::render_chat(tokenizer, messages, true);
+}
+
+std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
+  std::vector<Prompt> out;
+  out.reserve(problems.size());
+  for (const auto& p : problems) out.push_back({p.id, render_prompt(options, tokenizer, p.problem), {}});
+  return out;
+}
+
+train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text) {
+  auto ids = tokenizer.encode(text);
+  if (const auto eos = tokenizer.eos()) ids.push_back(*eos);
+  return ids;
+}
+
+std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
+  std::vector<train::Example> out;
+  for (const auto& p : problems)
+    if (p.solution) out.push_back({p.id, tokenizer.encode(render_prompt(prompt, tokenizer, p.problem)), completion_tokens(tokenizer, *p.solution)});
+  if (out.empty())
+    throw Error("no training problem has a solution to learn from", "sft", "set sft.enabled: false, or use problems with a \"solution\" field");
+  return out;
+}
+
+std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs) {
+  std::vector<train::PreferenceExample> out;
+  for (const auto& p : pairs) {
+    train::PreferenceExample x;
+    x.id = p.problem_id;
+    x.prompt = tokenizer.encode(p.prompt_messages.empty() ? p.prompt : text::render_chat(tokenizer, nlohmann::json(p.prompt_messages), true));
+    x.chosen = completion_tokens(tokenizer, p.chosen);
+    x.rejected.push_back(completion_tokens(tokenizer, p.rejected));
+    for (const auto& more : p.more_rejected) x.rejected.push_back(completion_tokens(tokenizer, more));
+    x.margin = p.margin.value_or(0), x.weight = p.weight.value_or(1);
+    out.push_back(std::move(x));
+  }
+  return out;
+}
+
+void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples) {
+  std::map<std::string, train::Tokens> prompt_tokens;
+  for (const auto& p : prompts) prompt_tokens.emplace(p.problem_id, model.tokenizer->encode(p.text));
+  std::vector<train::Tokens> completions;
+  completions.reserve(samples.size());
+  std::vector<train::ScoredTokens> items;
+  for (const auto& s : samples) {
+    completions.push_back(completion_tokens(*model.tokenizer, s.text));
+    items.push_back({&prompt_tokens.at(s.problem_id), {&completions.back()}});
+  }
+  const at::Tensor sums = train::summed_logprobs(*model.model, items, 8192);
+  for (size_t i = 0; i < samples.size(); ++i)
+    samples[i].scores["policy_logprob"] = double(sums[int64_t(i)].item<float>()) / double(std::max<size_t>(1, completions[i].size()));
+}
+
+}  // namespace foil::pipeline

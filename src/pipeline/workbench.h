@@ -1,0 +1,49 @@
+// Models, tokenizers, prompts and problem sets as the stages and the single commands need them.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/generator.h"
+#include "data/record.h"
+#include "nn/transformer.h"
+#include "pipeline/recipe.h"
+#include "text/tokenizer.h"
+#include "train/example.h"
+
+namespace foil::pipeline {
+
+struct LoadedModel {
+  std::shared_ptr<nn::Transformer> model;
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+};
+
+// A Hugging Face folder or a .gguf file, with its tokenizer. Throws Error naming what is missing.
+LoadedModel load_model(const std::filesystem::path& path, const ModelSection& options);
+// model.safetensors, config.json, tokenizer files; atomically, so that a folder is whole or absent.
+void save_model(const std::filesystem::path& folder, const LoadedModel& model);
+at::Device device_of(const std::string& name);  // "auto": CUDA when this build and machine have it
+
+struct LoadedRewardModel {
+  LoadedModel base;
+  at::Tensor head;  // [1, hidden]
+};
+LoadedRewardModel load_reward_model(const std::filesystem::path& path, const ModelSection& options);
+void save_reward_model(const std::filesystem::path& folder, const LoadedRewardModel& model);
+
+// The random tiny model and its own tokenizer, for a family of problems.
+LoadedModel random_model(const RandomModel& shape, uint64_t seed, const std::vector<std::string>& corpus);
+
+std::string render_prompt(const PromptSection& options, const text::Tokenizer& tokenizer, const std::string& problem);
+std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
+
+// Tokens of a completion with the end token behind it.
+train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text);
+std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
+std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
+
+// Per-token log-probability of each sample under the model, into scores["policy_logprob"].
+void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples);
+
+}  // namespace foil::pipeline

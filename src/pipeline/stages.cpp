@@ -340,7 +340,7 @@ void audit(StageRun& run) {
     for (const auto& p : pairs["rejection"])
       if (p.scores.count(key)) groups[2].push_back(p.scores.at(key));
     if (!groups[0].empty() && !groups[1].empty() && !groups[2].empty())
-      result.scores.push_back(eval::distribution(score, {"correct", "plausible", "rejection"}, groups, 30, run.recipe.seed));
+      result.scores.push_back(eval::distribution(score, {"correct", "plausible", "rejection"}, groups, 30));
   }
   for (const auto& [name, list] : pairs) {
     std::vector<eval::LabelledText> texts;

@@ -6,7 +6,13 @@
 #include "base/random.h"
 #include "data/verification.h"
 #include "nn/value_head.h"
+#if __has_include("text/chat_template.h")
 #include "text/chat_template.h"
+#else
+namespace foil::text {
+static std::string render_chat(const Tokenizer&, const nlohmann::json&, bool) { throw foil::Error("chat templates are not built in yet", "prompt"); }
+}
+#endif
 #include "text/word_tokenizer.h"
 #include "train/reference.h"
 
@@ -52,12 +58,12 @@ void save_model(const fs::path& folder, const LoadedModel& model) {
 
 LoadedRewardModel load_reward_model(const fs::path& path, const ModelSection& options) {
   nn::RewardModel rm = nn::RewardModel::load(path, device_of(options.device), type_of(options.dtype));
-  return {{std::make_shared<nn::Transformer>(std::move(rm.model)), std::make_shared<const text::Tokenizer>(text::Tokenizer::load(path))}, rm.head.weight};
+  return {{std::make_shared<nn::Transformer>(std::move(rm.backbone)), std::make_shared<const text::Tokenizer>(text::Tokenizer::load(path))}, rm.head};
 }
 
 void save_reward_model(const fs::path& folder, const LoadedRewardModel& model) {
   replace_folder(folder, [&](const fs::path& to) {
-    nn::save_reward_model(to, *model.base.model, model.head, model.base.model->type());
+    nn::RewardModel{*model.base.model, model.head}.save(to, model.base.model->type());
     model.base.tokenizer->save(to);
   });
 }

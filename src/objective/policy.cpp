@@ -27,8 +27,8 @@ at::Tensor aggregate(const at::Tensor& token_loss, const PolicyBatch& b, const P
       return masked_sum(token_loss, b.mask) / double(std::max<int64_t>(token_count(b), 1)) /
              double(std::max<int64_t>(step.micro_batches, 1));
     case Aggregation::kConstant:
-      FOIL_CHECK(o.max_completion_tokens > 0, "aggregation constant needs max_completion_tokens");
-      return masked_sum(token_loss, b.mask) / (std::max(sequences, 1.0) * double(o.max_completion_tokens));
+      FOIL_CHECK(o.constant_tokens > 0, "aggregation constant needs constant_tokens");
+      return masked_sum(token_loss, b.mask) / (std::max(sequences, 1.0) * double(o.constant_tokens));
     case Aggregation::kTokenMean:
       return masked_sum(token_loss, b.mask) / double(std::max<int64_t>(step.tokens ? step.tokens : token_count(b), 1));
   }
@@ -73,9 +73,9 @@ void PolicyLossOptions::validate(const std::string& where) const {
   if (entropy_coefficient < 0) refuse("entropy_coefficient is negative", "0 turns the entropy bonus off");
   if (truncation <= 0) refuse("truncation must be above 0", "2 is the usual cap");
   if (behaviour_coefficient != 0 && loss != PolicyLoss::kBcpg) refuse("behaviour_coefficient does nothing in the loss " + name, "use loss: bcpg");
-  if (max_completion_tokens < 0) refuse("max_completion_tokens is negative", "0 takes the rollout's limit");
-  if (max_completion_tokens > 0 && reduction() != Aggregation::kConstant)
-    refuse("max_completion_tokens only counts with aggregation: constant", "leave it out, or use loss: dr_grpo");
+  if (constant_tokens < 0) refuse("constant_tokens is negative", "0 takes the rollout's limit");
+  if (constant_tokens > 0 && reduction() != Aggregation::kConstant)
+    refuse("constant_tokens only counts with aggregation: constant", "leave it out, or use loss: dr_grpo");
 }
 
 at::Tensor k3_kl(const at::Tensor& logprob, const at::Tensor& reference_logprob) {

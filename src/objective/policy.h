@@ -26,7 +26,7 @@ inline auto& enum_names(PolicyLoss) { return kPolicyLossNames; }
 enum class Aggregation {
   kSequenceMean,         // mean over each sequence's tokens, then over the step's sequences
   kMicroBatchTokenMean,  // sum over the micro-batch / its tokens, then mean over micro-batches
-  kConstant,             // sum / (sequences · max_completion_tokens)
+  kConstant,             // sum / (sequences · constant_tokens)
   kTokenMean,            // sum / tokens of the whole step
 };
 inline constexpr std::pair<Aggregation, const char*> kAggregationNames[] = {
@@ -57,7 +57,7 @@ struct PolicyLossOptions {
   double entropy_coefficient = 0;
   double truncation = 2;              // C: cap of π_old/π_sampler, used when sampler log-probabilities are given
   double behaviour_coefficient = 0;   // bcpg: β of −β log π/π_b in the weight
-  int64_t max_completion_tokens = 0;  // aggregation constant: the divisor per sequence
+  int64_t constant_tokens = 0;  // aggregation constant: the divisor per sequence
   template <class V>
   void visit(V& v) {
     v("loss", loss, "policy loss");
@@ -69,7 +69,7 @@ struct PolicyLossOptions {
     v("entropy_coefficient", entropy_coefficient, "weight of the entropy bonus; 0 = off");
     v("truncation", truncation, "cap of the trainer/sampler ratio where the sampler's log-probabilities differ");
     v("behaviour_coefficient", behaviour_coefficient, "bcpg: strength of the pull towards the sampling policy");
-    v("max_completion_tokens", max_completion_tokens, "aggregation constant: divisor per sequence; 0 = the rollout's limit");
+    v("constant_tokens", constant_tokens, "aggregation constant: divisor per sequence; 0 = the rollout's limit");
   }
   void validate(const std::string& where) const;  // throws UsageError
   double low() const { return clip_low.value_or(info(loss).clip_low); }

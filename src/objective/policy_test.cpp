@@ -71,7 +71,7 @@ TEST(PolicyLoss, FiniteDifferencesForEveryLossAggregationAndOption) {
         PolicyLossOptions o;
         o.loss = row.loss;
         o.aggregation = aggregation;
-        if (aggregation == Aggregation::kConstant) o.max_completion_tokens = 7;
+        if (aggregation == Aggregation::kConstant) o.constant_tokens = 7;
         if (variant == 1) o.kl_coefficient = 0.3;
         if (variant == 2) o.truncation = 1.5;
         if (variant == 3 && row.clip_low > 0) o.delta = 1 + o.high() + 0.2;
@@ -141,7 +141,7 @@ TEST(PolicyLoss, MicroBatchesAddUpToTheStep) {
     o.loss = row.loss;
     o.kl_coefficient = 0.1;
     o.entropy_coefficient = 0.02;
-    if (row.aggregation == Aggregation::kConstant) o.max_completion_tokens = 5;
+    if (row.aggregation == Aggregation::kConstant) o.constant_tokens = 5;
     const at::Tensor x = leaf(doubles(kLogprob));
     const at::Tensor whole = policy_loss(small(x), o).loss;
     const at::Tensor expected = gradient(whole, x).clone();
@@ -177,7 +177,7 @@ TEST(PolicyLoss, MaskedTokensDoNotExist) {
     PolicyLossOptions o;
     o.loss = row.loss;
     o.kl_coefficient = 0.1;
-    if (row.aggregation == Aggregation::kConstant) o.max_completion_tokens = 5;
+    if (row.aggregation == Aggregation::kConstant) o.constant_tokens = 5;
     const at::Tensor x = leaf(doubles(kLogprob));
     PolicyBatch masked = small(x);
     masked.mask = bools({true, false, true, true});
@@ -220,7 +220,7 @@ TEST(PolicyLoss, AWildTokenGivesAFiniteGradient) {
     PolicyLossOptions o;
     o.loss = row.loss;
     o.kl_coefficient = 0.01;
-    if (row.aggregation == Aggregation::kConstant) o.max_completion_tokens = 2;
+    if (row.aggregation == Aggregation::kConstant) o.constant_tokens = 2;
     EXPECT_TRUE(gradient(policy_loss(b, o).loss, x).isfinite().all().item<bool>()) << row.name;
   }
 }
@@ -307,7 +307,7 @@ TEST(PolicyOptions, WhatALossWouldIgnoreIsRefused) {
   EXPECT_EQ(refused([](auto& o) { o.loss = PolicyLoss::kCispo, o.delta = 9; }), "delta does nothing in the loss cispo");
   EXPECT_EQ(refused([](auto& o) { o.delta = 1.1; }), "delta is 1.1, expected more than 1 + clip_high = 1.2");
   EXPECT_EQ(refused([](auto& o) { o.behaviour_coefficient = 1; }), "behaviour_coefficient does nothing in the loss grpo");
-  EXPECT_EQ(refused([](auto& o) { o.max_completion_tokens = 9; }), "max_completion_tokens only counts with aggregation: constant");
+  EXPECT_EQ(refused([](auto& o) { o.constant_tokens = 9; }), "constant_tokens only counts with aggregation: constant");
   EXPECT_EQ(refused([](auto& o) { o.kl_coefficient = -1; }), "kl_coefficient is negative");
   EXPECT_EQ(refused([](auto& o) { o.clip_low = 1.5; }), "clip_low is 1.5, expected 0 ≤ clip_low < 1");
 }

@@ -73,7 +73,7 @@ class OnPolicyLoop {
  public:
   OnPolicyLoop(nn::Transformer& policy, const nn::Transformer* reference, const OnPolicyOptions& options, Session& session, uint64_t seed)
       : policy_(policy), reference_(reference), options_(options), session_(session), seed_(seed), objective_(options.objective) {
-    if (objective_.max_completion_tokens == 0) objective_.max_completion_tokens = options.max_completion_tokens;
+    if (objective_.constant_tokens == 0) objective_.constant_tokens = options.max_completion_tokens;
   }
 
   // Returns whether any weight moved. `moved` figures go into `figures`; the mean of the updates' losses into `loss`.

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 #include "nn/attention_kernels.h"
 #include "nn/kernels.h"
+#include "nn/panels.h"
 
 namespace foil::nn {
 
@@ -19,7 +21,7 @@ using torch::autograd::variable_list;
 
 constexpr int64_t kBlockRows = 256, kMinBlockRows = 32;
 
-// Rows [0, total) in equal blocks, one thread a block. Inside, products run on that thread alone.
+// Rows [0, total) in equal blocks, one thread a block.
 class RowBlocks {
  public:
   explicit RowBlocks(int64_t total) : total_(total) {
@@ -34,7 +36,6 @@ class RowBlocks {
   template <class F>
   void run(const F& work) const {  // work(block, first row, rows)
     at::parallel_for(0, blocks_, 1, [&](int64_t begin, int64_t end) {
-      at::AutoDispatchBelowADInplaceOrView plain;
       for (int64_t b = begin; b < end; ++b) work(b, b * rows_, std::min(rows_, total_ - b * rows_));
     });
   }
@@ -42,6 +43,18 @@ class RowBlocks {
  private:
   int64_t total_, blocks_, rows_;
 };
+
+// Uninitialised floats of this thread, kept from block to block.
+float* scratch(int slot, int64_t floats) {
+  struct Buffer {
+    std::unique_ptr<float[]> data;
+    int64_t size = 0;
+  };
+  static thread_local Buffer buffers[3];
+  Buffer& b = buffers[slot];
+  if (b.size < floats) b.data.reset(new float[size_t(floats)]), b.size = floats;
+  return b.data.get();
+}
 
 const float* in(const at::Tensor& t) { return t.const_data_ptr<float>(); }
 float* out(at::Tensor& t) { return t.mutable_data_ptr<float>(); }
@@ -91,14 +104,14 @@ at::Tensor forward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
     tape.head_rms = at::empty({T, w.heads + w.kv_heads}, options);
   }
   at::Tensor result = at::empty({T, w.hidden}, options);
-  const at::Tensor qkv_t = layer.qkv.t(), gate_up_t = layer.gate_up.t(), o_t = layer.o.t(), down_t = layer.down.t();
+  const Panels qkv_panels = Panels::of_transposed(layer.qkv), o_panels = Panels::of_transposed(layer.o);
   const RowBlocks blocks(T);
 
   blocks.run([&](int64_t, int64_t first, int64_t rows) {
-    at::Tensor normed = at::empty({rows, w.hidden}, options), qkv = tape.qkv.narrow(0, first, rows);
-    kernels::rms_norm(in(x) + first * w.hidden, in(layer.input_norm), out(normed), out(tape.input_rms) + first, rows, w.hidden, w.eps);
-    at::mm_out(qkv, normed, qkv_t);
+    float* normed = scratch(0, rows * w.hidden);
+    kernels::rms_norm(in(x) + first * w.hidden, in(layer.input_norm), normed, out(tape.input_rms) + first, rows, w.hidden, w.eps);
     float* p = out(tape.qkv) + first * w.qkv;
+    qkv_panels.multiply(rows, normed, w.hidden, p, w.qkv, false);
     if (layer.qkv_bias.defined())
       for (int64_t r = 0; r < rows; ++r) kernels::add_row(p + r * w.qkv, in(layer.qkv_bias), w.qkv);
     if (norms) {
@@ -116,18 +129,17 @@ at::Tensor forward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   const float* qkv = in(tape.qkv);
   attention_forward(pass.batch.segments, w.attention(), qkv, qkv + w.q, qkv + w.q + w.kv, out(tape.attended), out(tape.lse));
 
+  const Panels gate_up_panels = Panels::of_transposed(layer.gate_up), down_panels = Panels::of_transposed(layer.down);
   blocks.run([&](int64_t, int64_t first, int64_t rows) {
-    at::Tensor middle = tape.middle.narrow(0, first, rows), y = result.narrow(0, first, rows), gate_up = tape.gate_up.narrow(0, first, rows);
-    at::Tensor normed = at::empty({rows, w.hidden}, options), active = at::empty({rows, w.inner}, options);
-    const size_t bytes = size_t(rows * w.hidden) * sizeof(float);
-    std::memcpy(out(middle), in(x) + first * w.hidden, bytes);
-    middle.addmm_(tape.attended.narrow(0, first, rows), o_t);
-    kernels::rms_norm(in(middle), in(layer.post_norm), out(normed), out(tape.middle_rms) + first, rows, w.hidden, w.eps);
-    at::mm_out(gate_up, normed, gate_up_t);
-    const float* gu = in(gate_up);
-    for (int64_t r = 0; r < rows; ++r) kernels::swiglu(gu + r * 2 * w.inner, gu + r * 2 * w.inner + w.inner, out(active) + r * w.inner, w.inner);
-    std::memcpy(out(y), in(middle), bytes);
-    y.addmm_(active, down_t);
+    float *normed = scratch(0, rows * w.hidden), *active = scratch(1, rows * w.inner);
+    float *middle = out(tape.middle) + first * w.hidden, *y = out(result) + first * w.hidden, *gate_up = out(tape.gate_up) + first * 2 * w.inner;
+    std::memcpy(middle, in(x) + first * w.hidden, size_t(rows * w.hidden) * sizeof(float));
+    o_panels.multiply(rows, in(tape.attended) + first * w.q, w.q, middle, w.hidden, true);
+    kernels::rms_norm(middle, in(layer.post_norm), normed, out(tape.middle_rms) + first, rows, w.hidden, w.eps);
+    gate_up_panels.multiply(rows, normed, w.hidden, gate_up, 2 * w.inner, false);
+    for (int64_t r = 0; r < rows; ++r, gate_up += 2 * w.inner) kernels::swiglu(gate_up, gate_up + w.inner, active + r * w.inner, w.inner);
+    std::memcpy(y, middle, size_t(rows * w.hidden) * sizeof(float));
+    down_panels.multiply(rows, active, w.inner, y, w.hidden, true);
   });
   return result;
 }
@@ -144,39 +156,51 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   const RowBlocks blocks(T);
   Gradients d;
   at::Tensor d_gate_up = at::empty({T, 2 * w.inner}, options), d_middle = at::empty({T, w.hidden}, options), d_attended = at::empty({T, w.q}, options);
-  at::Tensor active = want_weights ? at::empty({T, w.inner}, options) : at::Tensor(), normed = want_weights ? at::empty({T, w.hidden}, options) : at::Tensor();
+  // What the weights' gradients need, as the right side of their products.
+  Panels active, normed;
+  if (want_weights) active = Panels(T, w.inner), normed = Panels(T, w.hidden);
   at::Tensor post_partial = at::zeros({blocks.count(), w.hidden}, options), input_partial = at::zeros({blocks.count(), w.hidden}, options);
 
   // Norms are linear in their input once the inverse rms is known: the normalised rows are made again without a reduction.
   auto normalise = [&](const float* from, const float* weight, const at::Tensor& rms, int64_t first, int64_t rows) {
-    float* to = out(normed) + first * w.hidden;
-    for (int64_t r = 0; r < rows; ++r) kernels::scale_row(from + r * w.hidden, weight, in(rms)[first + r], to + r * w.hidden, w.hidden);
+    float* row = scratch(2, w.inner + w.hidden);
+    for (int64_t r = 0; r < rows; ++r) {
+      kernels::scale_row(from + r * w.hidden, weight, in(rms)[first + r], row, w.hidden);
+      normed.set_row(first + r, row);
+    }
   };
 
+  const Panels down_panels = Panels::of(layer.down), gate_up_panels = Panels::of(layer.gate_up), o_panels = Panels::of(layer.o);
   blocks.run([&](int64_t b, int64_t first, int64_t rows) {
-    const at::Tensor gb = g.narrow(0, first, rows);
-    at::Tensor d_active = at::mm(gb, layer.down), d_gu = d_gate_up.narrow(0, first, rows);
-    const float *gu = in(tape.gate_up) + first * 2 * w.inner, *da = in(d_active);
-    float* dp = out(d_gu);
-    for (int64_t r = 0; r < rows; ++r, gu += 2 * w.inner, dp += 2 * w.inner, da += w.inner) {
-      if (want_weights) kernels::swiglu(gu, gu + w.inner, out(active) + (first + r) * w.inner, w.inner);
-      kernels::swiglu_backward(gu, gu + w.inner, da, dp, dp + w.inner, w.inner);
+    float *d_active = scratch(1, rows * w.inner), *d_normed = scratch(0, rows * w.hidden), *row = scratch(2, w.inner + w.hidden);
+    const float* gb = in(g) + first * w.hidden;
+    down_panels.multiply(rows, gb, w.hidden, d_active, w.inner, false);
+    const float* gu = in(tape.gate_up) + first * 2 * w.inner;
+    float* d_gu = out(d_gate_up) + first * 2 * w.inner;
+    for (int64_t r = 0; r < rows; ++r) {
+      const float* here = gu + r * 2 * w.inner;
+      float* d_here = d_gu + r * 2 * w.inner;
+      if (want_weights) {
+        kernels::swiglu(here, here + w.inner, row, w.inner);
+        active.set_row(first + r, row);
+      }
+      kernels::swiglu_backward(here, here + w.inner, d_active + r * w.inner, d_here, d_here + w.inner, w.inner);
     }
     const float* middle = in(tape.middle) + first * w.hidden;
     if (want_weights) normalise(middle, in(layer.post_norm), tape.middle_rms, first, rows);
-    const at::Tensor d_normed = at::mm(d_gu, layer.gate_up);
-    at::Tensor dm = d_middle.narrow(0, first, rows), dat = d_attended.narrow(0, first, rows);
-    kernels::rms_norm_backward(middle, w.hidden, in(layer.post_norm), in(tape.middle_rms) + first, in(d_normed), w.hidden, in(gb), out(dm), w.hidden,
+    gate_up_panels.multiply(rows, d_gu, 2 * w.inner, d_normed, w.hidden, false);
+    float* dm = out(d_middle) + first * w.hidden;
+    kernels::rms_norm_backward(middle, w.hidden, in(layer.post_norm), in(tape.middle_rms) + first, d_normed, w.hidden, gb, dm, w.hidden,
                                out(post_partial) + b * w.hidden, rows, w.hidden);
-    at::mm_out(dat, dm, layer.o);
+    o_panels.multiply(rows, dm, w.hidden, out(d_attended) + first * w.q, w.q, false);
   });
   if (want_weights) {
-    d.down = at::mm(g.t(), active);
-    d.gate_up = at::mm(d_gate_up.t(), normed);
-    d.o = at::mm(d_middle.t(), tape.attended);
+    d.down = active.transposed_product(g);
+    d.gate_up = normed.transposed_product(d_gate_up);
+    d.o = Panels::of(tape.attended).transposed_product(d_middle);
     d.post_norm = post_partial.sum(0);
   }
-  active.reset();
+  active = Panels();
   d_gate_up.reset();
 
   at::Tensor d_qkv = at::empty({T, w.qkv}, options);
@@ -187,6 +211,7 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
 
   at::Tensor head_partial = norms ? at::zeros({blocks.count(), 2, w.d}, options) : at::Tensor();
   d.x = d_middle;
+  const Panels qkv_panels = Panels::of(layer.qkv);
   blocks.run([&](int64_t b, int64_t first, int64_t rows) {
     float* p = out(d_qkv) + first * w.qkv;
     rotate_block(w, pass, p, first, rows, -1.0f);
@@ -202,13 +227,14 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
     }
     const float* xb = in(x) + first * w.hidden;
     if (want_weights) normalise(xb, in(layer.input_norm), tape.input_rms, first, rows);
-    const at::Tensor d_normed = at::mm(d_qkv.narrow(0, first, rows), layer.qkv);
+    float* d_normed = scratch(0, rows * w.hidden);
+    qkv_panels.multiply(rows, p, w.qkv, d_normed, w.hidden, false);
     float* dx = out(d.x) + first * w.hidden;
-    kernels::rms_norm_backward(xb, w.hidden, in(layer.input_norm), in(tape.input_rms) + first, in(d_normed), w.hidden, dx, dx, w.hidden,
+    kernels::rms_norm_backward(xb, w.hidden, in(layer.input_norm), in(tape.input_rms) + first, d_normed, w.hidden, dx, dx, w.hidden,
                                out(input_partial) + b * w.hidden, rows, w.hidden);
   });
   if (want_weights) {
-    d.qkv = at::mm(d_qkv.t(), normed);
+    d.qkv = normed.transposed_product(d_qkv);
     d.input_norm = input_partial.sum(0);
     if (layer.qkv_bias.defined()) d.qkv_bias = d_qkv.sum(0);
     if (norms) {

@@ -1,0 +1,122 @@
+#include "nn/panels.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "nn/kernels.h"
+
+namespace foil::nn {
+
+namespace {
+
+constexpr int64_t kDepth = 1024;            // k steps of a panel that stay in the cache
+constexpr int64_t kLeftBytes = 256 << 10;   // of x that stay in the cache while panels pass by
+constexpr int64_t kStrip = 32;              // rows of a transposed product a thread takes at a time
+constexpr int64_t kTokens = 128;            // k steps of a transposed product at a time
+constexpr int64_t kSerialWork = 1 << 18;    // multiply-adds below which waking threads costs more than it saves
+
+at::Tensor as_float(const at::Tensor& w) {
+  FOIL_CHECK(w.dim() == 2 && w.is_cpu());
+  return w.detach().to(at::kFloat).contiguous();
+}
+
+}  // namespace
+
+Panels::Panels(int64_t rows, int64_t columns) : rows_(rows), columns_(columns) {
+  data_ = at::empty({(columns + kWidth - 1) / kWidth, rows, kWidth}, at::kFloat);
+}
+
+void Panels::set_row(int64_t row, const float* values) {
+  for (int64_t n = 0; n < columns_; n += kWidth) {
+    float* to = panel(n / kWidth) + row * kWidth;
+    const int64_t count = std::min(kWidth, columns_ - n);
+    std::memcpy(to, values + n, size_t(count) * sizeof(float));
+    std::fill(to + count, to + kWidth, 0.0f);
+  }
+}
+
+Panels Panels::of_transposed(const at::Tensor& weight) {
+  const at::Tensor w = as_float(weight);
+  Panels p(w.size(1), w.size(0));
+  const float* from = w.const_data_ptr<float>();
+  at::parallel_for(0, p.data_.size(0), std::max<int64_t>(1, (1 << 16) / (kWidth * p.rows_)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t count = std::min(kWidth, p.columns_ - i * kWidth);
+      if (count < kWidth) std::fill(p.panel(i), p.panel(i) + p.rows_ * kWidth, 0.0f);
+      kernels::transpose(count, p.rows_, from + i * kWidth * p.rows_, p.rows_, p.panel(i), kWidth);
+    }
+  });
+  return p;
+}
+
+Panels Panels::of(const at::Tensor& weight) {
+  const at::Tensor w = as_float(weight);
+  Panels p(w.size(0), w.size(1));
+  const float* from = w.const_data_ptr<float>();
+  at::parallel_for(0, p.rows_, std::max<int64_t>(1, (1 << 16) / p.columns_), [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) p.set_row(r, from + r * p.columns_);
+  });
+  return p;
+}
+
+void Panels::multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
+  const int64_t block = std::max<int64_t>(16, kLeftBytes / (4 * std::min(rows_, kDepth)) / 8 * 8);
+  for (int64_t r = 0; r < rows; r += block)
+    for (int64_t k = 0; k < rows_; k += kDepth)
+      for (int64_t n = 0; n < columns_; n += kWidth)
+        kernels::multiply(std::min(block, rows - r), std::min(kWidth, columns_ - n), std::min(kDepth, rows_ - k), x + r * x_row + k, x_row, 1,
+                          panel(n / kWidth) + k * kWidth, kWidth, y + r * y_row + n, y_row, accumulate || k > 0);
+}
+
+at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const {
+  const at::Tensor x = x_in.contiguous();
+  FOIL_CHECK(x.dim() == 2 && x.size(1) == rows_ && x.scalar_type() == at::kFloat);
+  const int64_t rows = x.size(0), panels = data_.size(0);
+  at::Tensor y = at::empty({rows, columns_}, x.options().requires_grad(false));
+  const float *xp = x.const_data_ptr<float>(), *bp = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  float* yp = y.mutable_data_ptr<float>();
+  // Few rows: threads share the panels, so that each weight is read once. Many rows: threads share the rows.
+  const bool by_panels = rows < 64;
+  const int64_t jobs = by_panels ? panels : (rows + 63) / 64;
+  const int64_t work = std::max<int64_t>(1, rows * rows_ * columns_ / jobs);
+  at::parallel_for(0, jobs, std::max<int64_t>(1, kSerialWork / work), [&](int64_t begin, int64_t end) {
+    if (by_panels) {
+      for (int64_t k = 0; k < rows_; k += kDepth)
+        for (int64_t i = begin; i < end; ++i)
+          kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), std::min(kDepth, rows_ - k), xp + k, rows_, 1, panel(i) + k * kWidth, kWidth,
+                            yp + i * kWidth, columns_, k > 0);
+      const int64_t first = begin * kWidth, last = std::min(end * kWidth, columns_);
+      if (bp)
+        for (int64_t r = 0; r < rows; ++r) kernels::add_row(yp + r * columns_ + first, bp + first, last - first);
+    } else {
+      const int64_t first = begin * 64, last = std::min(end * 64, rows);
+      multiply(last - first, xp + first * rows_, rows_, yp + first * columns_, columns_, false);
+      if (bp)
+        for (int64_t r = first; r < last; ++r) kernels::add_row(yp + r * columns_, bp, columns_);
+    }
+  });
+  return y;
+}
+
+at::Tensor Panels::transposed_product(const at::Tensor& a) const {
+  FOIL_CHECK(a.dim() == 2 && a.size(0) == rows_ && a.is_contiguous() && a.scalar_type() == at::kFloat);
+  const int64_t out_rows = a.size(1);
+  at::Tensor out = at::empty({out_rows, columns_}, a.options().requires_grad(false));
+  const float* ap = a.const_data_ptr<float>();
+  float* op = out.mutable_data_ptr<float>();
+  const int64_t jobs = (out_rows + kStrip - 1) / kStrip;
+  const int64_t work = std::max<int64_t>(1, kStrip * rows_ * columns_);
+  at::parallel_for(0, jobs, std::max<int64_t>(1, kSerialWork / work), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin * kStrip; i < std::min(end * kStrip, out_rows); i += kStrip)
+      for (int64_t t = 0; t < rows_; t += kTokens)
+        for (int64_t n = 0; n < columns_; n += kWidth)
+          kernels::multiply(std::min(kStrip, out_rows - i), std::min(kWidth, columns_ - n), std::min(kTokens, rows_ - t), ap + t * out_rows + i, 1, out_rows,
+                            panel(n / kWidth) + t * kWidth, kWidth, op + i * columns_ + n, columns_, t > 0);
+  });
+  return out;
+}
+
+}  // namespace foil::nn

@@ -211,14 +211,13 @@ TEST(Kto, SeparatesRightFromWrong) {
 
 TEST(RewardModel, SeparatesChosenFromRejected) {
   Scratch dir("rm");
-  auto model = tiny_model();
+  nn::RewardModel model{tiny_model(), at::zeros({1, 32})};
   RewardModelOptions o;
   o.loop = loop(8, 30, 3e-3);
-  at::Tensor head = at::zeros({1, 32});
-  const auto result = train_reward_model(model, head, pairs(16), o, context(dir.path));
+  const auto result = train_reward_model(model, pairs(16), o, context(dir.path));
   EXPECT_GT(result.last.at("accuracy"), 0.99);
   EXPECT_LT(result.last.at("loss"), 0.3);
-  EXPECT_GT(head.abs().max().item<float>(), 0);
+  EXPECT_GT(model.head.abs().max().item<float>(), 0);
 }
 
 // One kind of training, as a resumable job: (folder, after_step) → weights.
@@ -243,7 +242,10 @@ std::vector<Job> jobs() {
       {"dpo", [=](auto& m, auto&, const auto& c) { train_preference(m, pairs(16), with(PreferenceTrainOptions{}), c); }},
       {"kto", [=](auto& m, auto&, const auto& c) { train_unpaired(m, unpaired, with(kto), c); }},
       {"bco", [=](auto& m, auto&, const auto& c) { train_unpaired(m, unpaired, with(bco), c); }},
-      {"reward", [=](auto& m, auto& h, const auto& c) { train_reward_model(m, h, pairs(16), with(RewardModelOptions{}), c); }},
+      {"reward", [=](auto& m, auto& h, const auto& c) {
+         nn::RewardModel both{m, h};
+         train_reward_model(both, pairs(16), with(RewardModelOptions{}), c);
+       }},
   };
 }
 

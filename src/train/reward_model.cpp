@@ -69,7 +69,7 @@ at::Tensor RewardModelTask::loss(const nn::Transformer& model, std::span<const i
   const at::Device device = model.device();
   const CompletionBatch batch = packer.build(device);
   const at::Tensor last = model.hidden(batch.packed, forward).index_select(0, batch.last_rows);
-  const at::Tensor scores = at::matmul(last.to(at::kFloat), head_.to(at::kFloat).t()).squeeze(1);
+  const at::Tensor scores = nn::score_tokens(last, head_);
   const auto indices = [&](const std::vector<int64_t>& x) { return at::tensor(x, at::kLong).to(device); };
   const auto floats = [&](const std::vector<float>& x) { return at::tensor(x, at::kFloat).to(device); };
   objective::RewardBatch b;
@@ -88,9 +88,9 @@ std::string RewardModelTask::note(const std::map<std::string, double>& figures) 
   return fmt::format("loss {:.3f} · accuracy {:.2f}", get("loss"), get("accuracy"));
 }
 
-FileLoopResult train_reward_model(nn::Transformer& model, at::Tensor head, std::vector<PreferenceExample> examples, const RewardModelOptions& options, const StageContext& context) {
-  RewardModelTask task(std::move(examples), options, std::move(head));
-  return train_from_file(model, task, options.loop, context, nlohmann::json(config::to_json(options)));
+FileLoopResult train_reward_model(nn::RewardModel& model, std::vector<PreferenceExample> examples, const RewardModelOptions& options, const StageContext& context) {
+  RewardModelTask task(std::move(examples), options, model.head);
+  return train_from_file(model.backbone, task, options.loop, context, nlohmann::json(config::to_json(options)));
 }
 
 }  // namespace foil::train

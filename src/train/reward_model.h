@@ -2,6 +2,7 @@
 //
 // Model and head are trained together. Logged: scores of chosen and rejected apart, their margin, accuracy, extremes.
 #pragma once
+#include "nn/value_head.h"
 #include "objective/reward_model.h"
 #include "train/example.h"
 #include "train/file_loop.h"
@@ -39,6 +40,6 @@ class RewardModelTask : public FileTask {
   at::Tensor head_;
 };
 
-FileLoopResult train_reward_model(nn::Transformer& model, at::Tensor head, std::vector<PreferenceExample> examples, const RewardModelOptions& options, const StageContext& context);
+FileLoopResult train_reward_model(nn::RewardModel& model, std::vector<PreferenceExample> examples, const RewardModelOptions& options, const StageContext& context);
 
 }  // namespace foil::train

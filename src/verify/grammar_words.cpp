@@ -1,0 +1,323 @@
+// Words: units and commentary behind a value, runs of letters as names, functions or products, and \text{…}.
+#include <algorithm>
+
+#include "verify/grammar.h"
+
+namespace foil::verify {
+
+const Expr* Parser::quantity() {
+  const Expr* value = set_operations();
+  bool had_unit = false;
+  while (true) {
+    if (at_op('%') ) {  // behind a whole sum or fraction
+      next();
+      value = arena_.make(Kind::kPercent, {value});
+      continue;
+    }
+    Unit unit;
+    const size_t before = i_;
+    if (unit_tokens(value, unit)) {
+      if (unit.time_of_day) return value;  // handled by the reader of times
+      if (!unit.name.empty() && !(value->is(Kind::kQuantity) && value->name != unit.name)) {  // "$18 per day" stays dollars
+        value = with_unit(value, unit);
+        had_unit = true;
+      }
+      if (had_unit && (at(Token::kNumber) || at_op('+') || at_op('-'))) {  // 5 ft 6 in
+        take_op('+');
+        const Expr* rest = quantity();
+        if (rest->is(Kind::kQuantity) && value->is(Kind::kQuantity) && rest->name == value->name) {
+          const Expr* sum = arena_.add(arena_.mul((*value).args[0], arena_.number(value_of(*value))), arena_.mul((*rest).args[0], arena_.number(value_of(*rest))));
+          Expr* q = arena_.make(Kind::kQuantity, &sum, 1);
+          arena_.set_number(q, Rational(1));
+          q->name = value->name;
+          return q;
+        }
+        fail("two quantities of different kinds");
+      }
+      if (i_ != before) continue;
+    }
+    return value;
+  }
+}
+
+const Expr* Parser::with_unit(const Expr* value, const Unit& unit) {
+  if (unit.name == "percent") return arena_.make(Kind::kPercent, {value});
+  if (value->is(Kind::kQuantity) && value->name == unit.name) return value;  // "$5 dollars"
+  Expr* q = arena_.make(Kind::kQuantity, &value, 1);
+  q->name = arena_.copy(unit.name);
+  arena_.set_number(q, unit.factor);
+  return q;
+}
+
+bool Parser::unit_tokens(const Expr* value, Unit& unit) {
+  std::string text;
+  const size_t start = i_;
+  bool any_text = false;
+  while (true) {
+    const Lexeme& t = cur();
+    if (separator() == 1 || separator() == 2) break;
+    if (t.type == Token::kText) {
+      if (any_text && opens_remark(fold(t.text))) break;
+      any_text = true;
+      if (!text.empty()) text += ' ';
+      text += t.text;
+      next();
+    } else if (t.type == Token::kWord) {
+      if (!word_is_unit(t, value, text.empty())) break;
+      if (!text.empty()) text += ' ';
+      text += t.text;
+      any_text = true;
+      next();
+    } else if (t.type == Token::kCommand && currency_of(t.text)) {
+      if (any_text) break;
+      text = currency_of(t.text);
+      any_text = true;
+      next();
+    } else if (any_text && t.type == Token::kPunct && t.op == '^') {
+      next();
+      const bool group = at(Token::kOpen);
+      if (group) next();
+      if (take_op('-')) text += "^-";
+      else text += '^';
+      if (!at(Token::kNumber)) fail("a unit's power must be a number");
+      text += cur().text;
+      next();
+      if (group) {
+        if (!at(Token::kClose)) fail("unbalanced braces");
+        next();
+      }
+    } else if (any_text && t.type == Token::kPunct && (t.op == '/' || t.op == '*') && (peek().type == Token::kText || peek().type == Token::kWord)) {
+      text += t.op;
+      next();
+      text += cur().text;
+      next();
+    } else if (any_text && t.type == Token::kCommand && (t.text == "cdot" || t.text == "times") && peek().type == Token::kText) {
+      text += '*';
+      next();
+    } else if (any_text && t.type == Token::kPunct && t.op == '.' && peek().type != Token::kEnd && peek().type != Token::kNumber) {
+      text += '.';
+      next();
+    } else if (any_text && t.type == Token::kPunct && t.op == '(' ) {
+      // a remark in parentheses behind the unit: "5 cm (approximately)"
+      size_t depth = 0, j = i_;
+      bool words = false;
+      for (; j < t_.size(); ++j) {
+        if (t_[j].type == Token::kPunct && t_[j].op == '(') ++depth;
+        if (t_[j].type == Token::kWord || t_[j].type == Token::kText) words = true;
+        if (t_[j].type == Token::kPunct && t_[j].op == ')' && --depth == 0) break;
+      }
+      if (!words || j >= t_.size()) break;
+      i_ = j;
+      next();
+    } else {
+      break;
+    }
+  }
+  if (i_ == start) return false;
+  unit = parse_unit(text);
+  if (unit.name.empty() && number_word(fold(text)) >= 0) fail("two numbers in a row");
+  return true;
+}
+
+bool Parser::word_is_unit(const Lexeme& t, const Expr* value, bool first) const {
+  if (!first) return true;
+  if (t.text == "in" && peek().type != Token::kEnd && !(peek().type == Token::kPunct)) return false;
+  const std::string lower = fold(t.text);
+  const bool number = value->is(Kind::kNumber) || value->is(Kind::kMul) || value->is(Kind::kAdd) || value->is(Kind::kPow) || value->is(Kind::kQuantity) || value->is(Kind::kPercent) || value->is(Kind::kCall) || value->is(Kind::kPi);
+  if (!number) return t.space_before && t.text.size() >= 4;
+  return unit_like(t);
+}
+
+bool Parser::unit_like(const Lexeme& t) const {
+  if (mode_.words_are_products) return false;
+  const std::string_view w = t.text;
+  if (function_names().count(w) || w == "pi" || is_greek_word(w) || w == "infinity" || w == "inf" || w == "oo") return false;
+  const bool known = is_unit_word(w);
+  const Lexeme& after = t_[std::min<size_t>(static_cast<size_t>(&t - t_.data()) + 1, t_.size() - 1)];
+  if (w == "per" || w == "each") return true;
+  if ((w == "a" || w == "an") && t.space_before && !latex_ && after.type == Token::kWord && after.text.size() > 1) return true;  // 840 a week
+  if ((w == "st" || w == "nd" || w == "rd" || w == "th") && !t.space_before) return true;                                     // 6th
+  if (w.size() == 1) {
+    // "15 m" in plain text; in LaTeX or without the space a letter is a variable. "15m²" is written for units only.
+    if (known && w == "m" && !latex_ && after.op == '^' && after.tight) return true;
+    return known && t.space_before && !latex_ && (after.type == Token::kEnd || after.type == Token::kPunct) && (after.op != '+' && after.op != '-' && after.op != '(' && after.op != '*');
+  }
+  if (known && w.size() == 2) return (t.space_before || w != "mg") && !latex_ && after.op != '(';
+  if (known) return true;
+  if (w.size() == 2) return false;
+  if (!t.space_before) return false;
+  if (w.size() == 3) {
+    const bool run = w[1] == w[0] + 1 && w[2] == w[1] + 1;  // abc, xyz
+    return !run && w[0] >= 'a' && !latex_;
+  }
+  return !splits_into_functions(w);
+}
+
+bool Parser::splits_into_functions(std::string_view w) {
+  static constexpr std::string_view kRun[] = {"arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "ln", "pi"};
+  if (w == "cost" || w == "sect") return false;
+  bool any = false, letter_before = false;
+  for (size_t i = 0; i < w.size();) {
+    size_t n = 0;
+    for (const std::string_view f : kRun)
+      if (w.substr(i, f.size()) == f) {
+        n = f.size();
+        break;
+      }
+    if (n) {
+      any = true;
+      letter_before = false;
+      i += n;
+      continue;
+    }
+    if (letter_before || std::string_view("xyztuvnkmabpqrw").find(w[i]) == std::string_view::npos) return false;
+    letter_before = true;
+    ++i;
+  }
+  return any;
+}
+
+void Parser::split_word(size_t n) {
+  Lexeme rest = t_[i_];
+  rest.text = t_[i_].text.substr(n);
+  rest.begin += static_cast<uint32_t>(n);
+  rest.space_before = false;
+  t_[i_].text = t_[i_].text.substr(0, n);
+  t_.insert(t_.begin() + static_cast<std::ptrdiff_t>(i_) + 1, rest);
+  if (t_.size() > 4 * kMaxTokens) fail("too long");
+}
+
+const Expr* Parser::letter() {
+  if (cur().text.size() > 1 && static_cast<unsigned char>(cur().text[0]) < 0x80) split_word(1);
+  const std::string_view w = cur().text;
+  next();
+  if (w == "e") return arena_.make(Kind::kE);
+  if (w == "i") return arena_.make(Kind::kI);
+  return arena_.symbol(w);
+}
+
+const Expr* Parser::word() {
+  std::string_view w = cur().text;
+  // np.sqrt(3), math.pi
+  if ((w == "np" || w == "math" || w == "numpy" || w == "sympy" || w == "sp" || w == "cmath") && peek().type == Token::kPunct && peek().op == '.' && peek(2).type == Token::kWord) {
+    next();
+    next();
+    w = cur().text;
+  }
+  if (const Expr* e = named(w)) return e;
+  if (w.size() == 1) {
+    const Expr* s = letter();
+    if (s->is(Kind::kSymbol) && at_op('(') && !cur().space_before && is_application(w)) return application(s);
+    return s;
+  }
+  if (static_cast<unsigned char>(w[0]) >= 0x80) fail("unknown word");
+  // a prefix that is a known name: "xsin(x)", "pix"
+  if (w.size() <= 3 || splits_into_functions(w) || (peek().type == Token::kPunct && peek().op == '('))
+    for (size_t n = std::min<size_t>(w.size() - 1, 8); n >= 2; --n) {
+    const std::string_view head = w.substr(0, n);
+    if (head == "pi" || head == "sqrt" || (function_names().count(head) && n >= 3) || (head == "ln" && n == 2)) {
+      split_word(n);
+      return named(cur().text);
+    }
+  }
+  if (!mode_.words_are_products) {
+    if (w.size() >= 3) {
+      if (splits_into_functions(w)) return letter();
+      longest_word_ = std::max(longest_word_, w.size());
+    } else if (is_little_word(w) && (cur().space_before || i_ == 0) && (peek().space_before || peek().type == Token::kEnd)) {
+      longest_word_ = std::max<size_t>(longest_word_, 3);
+    }
+  }
+  return letter();
+}
+
+const Expr* Parser::named(std::string_view w) {
+  if (w == "pi" || w == "PI" || w == "Pi") {
+    next();
+    return arena_.make(Kind::kPi);
+  }
+  if (w == "infinity" || w == "infty" || w == "inf" || w == "oo" || w == "Infinity") {
+    next();
+    return arena_.make(Kind::kInfinity);
+  }
+  if (const auto it = function_names().find(w); it != function_names().end() && w.size() > 1) {
+    if (w.size() == 2 && (w == "sh" || w == "ch" || w == "th" || w == "tg" || w == "lg") && !latex_ && !(peek().type == Token::kPunct && peek().op == '(')) return nullptr;
+    next();
+    return function(it->second, w);
+  }
+  if (is_greek_word(w)) {
+    next();
+    return arena_.symbol(w);
+  }
+  return nullptr;
+}
+
+bool Parser::is_application(std::string_view w) const {
+  if (w == "f" || w == "g" || w == "h" || w == "F" || w == "G" || w == "H") return true;
+  if (i_ != relation_start_ + 1) return false;
+  size_t j = i_ + 1;
+  while (j < t_.size() && (t_[j].type == Token::kWord || t_[j].type == Token::kNumber || (t_[j].type == Token::kPunct && t_[j].op == ','))) {
+    if (t_[j].type == Token::kWord && t_[j].text.size() > 1) return false;
+    ++j;
+  }
+  return j > i_ + 1 && j + 1 < t_.size() && t_[j].type == Token::kPunct && t_[j].op == ')' && t_[j + 1].type == Token::kRelation && t_[j + 1].op == '=';
+}
+
+const Expr* Parser::application(const Expr* head) {
+  const Expr* inner = bracket();
+  Expr* e = inner->is(Kind::kTuple) ? arena_.make(Kind::kCall, inner->args, inner->count) : arena_.make(Kind::kCall, &inner, 1);
+  e->fn = Fn::kUser;
+  e->name = head->name;
+  return e;
+}
+
+const Expr* Parser::text() {
+  const std::string_view content = cur().text;
+  const std::string folded = fold(content);
+  next();
+  if (folded.empty()) return primary();
+  if (const int n = number_word(folded); n >= 0) return arena_.number(n);
+  // "Rs. 5", "USD 5"
+  if (const Unit unit = parse_unit(content); !unit.name.empty() && unit.currency && (at(Token::kNumber) || at_command("frac"))) return with_unit(factor(), unit);
+  if (at(Token::kNumber) || at_command("frac") || at_command("sqrt") || at_op('-')) {
+    // words before a value say nothing about it: "\text{approximately } 5"
+    return signed_factor();
+  }
+  if (folded.size() == 1 || content.find_first_of("0123456789+=^/") != std::string_view::npos) {
+    // mathematics inside \text
+    const Lexed lexed = lex(arena_.copy(content));
+    Parsed p = parse_tokens(arena_, lexed, mode_);
+    if (p.tree && p.longest_word == 0) return p.tree;
+  }
+  if (content.find(',') != std::string_view::npos) {
+    std::vector<const Expr*> items;
+    size_t from = 0;
+    while (from <= content.size()) {
+      const size_t comma = std::min(content.find(',', from), content.size());
+      std::string_view part = content.substr(from, comma - from);
+      std::string w = fold(part);
+      if (w.rfind("and ", 0) == 0) w = w.substr(4);
+      if (!w.empty()) items.push_back(word_node(w, part));
+      from = comma + 1;
+    }
+    if (items.size() > 1) return arena_.make(Kind::kList, items);
+  }
+  return word_node(folded, content);
+}
+
+const Expr* Parser::word_node(const std::string& folded, std::string_view original) {
+  std::string_view s = original;
+  while (!s.empty() && (s.front() == ' ' || s.front() == '(')) s.remove_prefix(1);
+  while (!s.empty() && (s.back() == ' ' || s.back() == ')' || s.back() == '.')) s.remove_suffix(1);
+  if (s.size() == 1) return s == "e" ? arena_.make(Kind::kE) : s == "i" ? arena_.make(Kind::kI) : arena_.symbol(s);
+  if (const int md = month_day(folded)) {
+    Expr* date = arena_.make(Kind::kDate);
+    date->index = md;
+    return date;
+  }
+  Expr* e = arena_.make(Kind::kText);
+  e->name = arena_.copy(phrase(folded));
+  return e;
+}
+
+}  // namespace foil::verify

@@ -10,6 +10,14 @@ std::vector<Command> commands() {
   nn::keep_cpu_buffers();  // before the first tensor
   return {
       {"run", "the whole method from a recipe", "", declare_run},
+      {"negatives", "plausible wrong answers for your model and problems", "", declare_negatives},
+      {"train", "one training stage", "", declare_train},
+      {"generate", "sample answers", "", declare_generate},
+      {"score", "rewards and verdicts for samples", "", declare_score},
+      {"eval", "benchmarks", "", declare_eval},
+      {"convert", "between model formats", "", declare_convert},
+      {"info", "facts about models and this machine", "", declare_info},
+      {"completion", "shell completion", "", declare_completion},
   };
 }
 

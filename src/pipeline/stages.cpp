@@ -14,12 +14,12 @@
 #include "io/jsonl.h"
 #include "pipeline/judges.h"
 #include "pipeline/problems.h"
+#include "pipeline/rewards.h"
 #include "pipeline/run.h"
 #include "pipeline/sampling.h"
 #include "report/page.h"
 #include "report/run_files.h"
 #include "rollout/engine.h"
-#include "rollout/reward_model_scorer.h"
 
 namespace foil::pipeline {
 namespace fs = std::filesystem;
@@ -48,34 +48,6 @@ std::vector<Problem> sampled_problems(const StageRun& run, const SamplingSection
   return problems;
 }
 
-// Rewards of the on-policy loop: verdicts first, then the composite.
-train::RewardFunction reward_function(std::shared_ptr<Composite> composite) {
-  return [composite](std::span<const RewardItem> items, std::span<Sample> samples) {
-    std::vector<Problem> problems;
-    std::map<std::string, size_t> seen;
-    for (const auto& item : items)
-      if (seen.emplace(item.problem->id, problems.size()).second) problems.push_back(*item.problem);
-    const ProblemIndex index(problems);
-    std::vector<Sample> verified(samples.begin(), samples.end());
-    verify_samples(index, verified);
-    std::vector<const Problem*> at;
-    std::vector<const std::string*> prompts;
-    for (const auto& item : items) at.push_back(item.problem), prompts.push_back(item.prompt);
-    composite->apply(at, prompts, verified);
-    std::move(verified.begin(), verified.end(), samples.begin());
-  };
-}
-
-std::vector<train::PolicyProblem> policy_problems(const StageRun& run, const LoadedModel& model) {
-  std::vector<train::PolicyProblem> out;
-  for (auto& p : run.training_problems()) {
-    Prompt prompt{p.id, render_prompt(run.recipe.prompt, *model.tokenizer, p.problem), {}};
-    auto tokens = model.tokenizer->encode(prompt.text);
-    out.push_back({std::move(p), std::move(prompt), std::move(tokens)});
-  }
-  return out;
-}
-
 void add_figures(Json& facts, const std::map<std::string, double>& figures, std::initializer_list<const char*> names) {
   for (const char* name : names)
     if (const auto it = figures.find(name); it != figures.end() && std::isfinite(it->second)) facts[name] = it->second;
@@ -84,13 +56,9 @@ void add_figures(Json& facts, const std::map<std::string, double>& figures, std:
 // One on-policy stage: the RL policy and the generator differ in nothing but start model and reward.
 void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite) {
   LoadedModel model = load_model(run.model(from), run.recipe.model);
-  const auto problems = policy_problems(run, model);
-  rollout::EngineOptions engine_options = run.recipe.engine;
-  rollout::LocalEngine engine(model.model, model.tokenizer, engine_options, "");
-  std::shared_ptr<nn::Transformer> reference;
-  if (options.objective.kl_coefficient > 0) reference = std::make_shared<nn::Transformer>(model.model->clone());
   train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  const auto result = train::train_on_policy(*model.model, problems, {&engine, {}}, reward_function(std::move(composite)), options, run.context(log), reference.get());
+  const auto result = train_policy(model, policy_problems(run.recipe.prompt, *model.tokenizer, run.training_problems()), std::move(composite), options, run.recipe.engine,
+                                   run.context(log));
   save_model(run.path(report::model_folder(to)), model);
   run.facts["steps"] = result.steps;
   for (const auto& [name, value] : result.last)
@@ -192,8 +160,7 @@ void reward_model(StageRun& run) {
     for (const auto& [name, value] : result.validation) run.facts[name] = value;
   }
   const LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
-  rollout::RewardModelScorer scorer(rm.base.model, rm.head, rm.base.tokenizer);
-  score_samples(scorer, prompt_map(run, *rm.base.tokenizer, problems), samples);
+  score_samples(*reward_model_scorer(rm), prompt_map(run, *rm.base.tokenizer, problems), samples);
   write_jsonl(run.path(report::samples_file("policy")), samples);
   const ScoreScale scale = fit_scale(samples);
   run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
@@ -205,8 +172,7 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
   std::shared_ptr<Scorer> scorer;
   ScoreScale scale;
   if (s.reward.weight_model != 0) {
-    LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
-    scorer = std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer);
+    scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model));
     scale = fit_scale(read_jsonl<Sample>(run.path(report::samples_file("policy"))));
   }
   auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine) : nullptr;

@@ -1,0 +1,70 @@
+// foil generate: samples of a model for a problem file.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "app/engine/commands.h"
+#include "app/engine/model_flags.h"
+#include "app/flags.h"
+#include "app/terminal.h"
+#include "io/jsonl.h"
+#include "pipeline/problems.h"
+#include "pipeline/sampling.h"
+#include "pipeline/workbench.h"
+#include "rollout/engine.h"
+
+namespace foil::app {
+
+namespace {
+
+struct GenerateArguments {
+  ModelFlags model;
+  std::string problems, output, source = "policy";
+  int64_t limit = 0;
+  int samples = 1;
+  uint64_t seed = 0;
+  SamplingParams sampling;
+  rollout::EngineOptions engine;
+};
+
+}  // namespace
+
+void declare_generate(CLI::App& app) {
+  auto a = std::make_shared<GenerateArguments>();
+  app.description(
+      "Samples answers of a model: problems in, samples (verified, with log-probabilities) out, one JSON line each.\n\n"
+      "  foil generate -m MODEL -p gsm8k -o samples.jsonl --samples 8\n"
+      "A run that was cut goes on where it was.");
+  a->model.declare(app);
+  app.add_option("-p,--problems", a->problems, "JSON Lines file or benchmark name")->required();
+  app.add_option("-o,--output", a->output, "sample file to write")->required();
+  app.add_option("-n,--samples", a->samples, "answers of each problem");
+  app.add_option("--limit", a->limit, "only the first so many problems; 0: all");
+  app.add_option("--temperature", a->sampling.temperature, "0: greedy");
+  app.add_option("--top-p", a->sampling.top_p, "1: off");
+  app.add_option("--top-k", a->sampling.top_k, "0: off");
+  app.add_option("--min-p", a->sampling.min_p, "0: off");
+  app.add_option("--max-tokens", a->sampling.max_tokens, "longest answer");
+  app.add_option("--stop", a->sampling.stop, "text that ends an answer (repeatable)");
+  app.add_option("--seed", a->seed, "every random number follows from it");
+  app.add_option("--source", a->source, "label of the samples");
+  const auto engine = declare_options(app, a->engine, "Engine");
+  app.callback([a, engine] {
+    config::apply(*engine, a->engine);
+    const auto problems = pipeline::load_problems(a->problems, a->limit);
+    const ProblemIndex index(problems);
+    const auto loaded = pipeline::load_model(a->model.path, a->model.model);
+    a->model.settle(!loaded.tokenizer->chat_template().empty());
+    rollout::LocalEngine local(loaded.model, loaded.tokenizer, a->engine, "generate");
+    GenerateRequest request;
+    request.prompts = pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems);
+    request.samples_per_prompt = a->samples, request.sampling = a->sampling, request.seed = a->seed, request.source = a->source;
+    const auto samples = pipeline::sample_in_parts(local, request, &index, a->output + ".part", 64);
+    write_jsonl(a->output, samples);
+    size_t right = 0, unreadable = 0;
+    for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
+    std::fprintf(stderr, "%zu samples in %s: %.1f %% right, %.1f %% without a readable answer\n", samples.size(), a->output.c_str(), 100.0 * double(right) / double(samples.size()),
+                 100.0 * double(unreadable) / double(samples.size()));
+  });
+}
+
+}  // namespace foil::app

@@ -1,0 +1,103 @@
+// foil info: facts about a model, its tokenizer and template, and this machine.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <thread>
+
+#include "app/engine/commands.h"
+#include "app/terminal.h"
+#include "pipeline/workbench.h"
+
+namespace foil::app {
+
+namespace {
+
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+std::string instructions() {
+#if defined(__x86_64__)
+  std::string out = __builtin_cpu_supports("avx2") ? "AVX2" : "no AVX2";
+  if (__builtin_cpu_supports("avx512f")) out += ", AVX-512";
+  if (__builtin_cpu_supports("avx512bf16")) out += ", bf16";
+  return out;
+#else
+  return "not x86-64";
+#endif
+}
+
+double memory_gb() {
+  std::ifstream in("/proc/meminfo");
+  std::string name;
+  double kb = 0;
+  in >> name >> kb;
+  return kb / 1048576;
+}
+
+}  // namespace
+
+void declare_info(CLI::App& app) {
+  struct Arguments {
+    std::string model, text;
+    bool json = false;
+  };
+  auto a = std::make_shared<Arguments>();
+  app.description("Facts about this machine and, with a model, about its shape, tokenizer and chat template.\n\n  foil info\n  foil info MODEL --text 'How many tokens is this?'");
+  app.add_option("model", a->model, "Hugging Face folder or .gguf file");
+  app.add_option("--text", a->text, "show this text's tokens and the prompt it becomes");
+  app.add_flag("--json", a->json, "as JSON");
+  app.callback([a] {
+    nlohmann::ordered_json j;
+    j["foil"] = FOIL_VERSION;
+    j["libtorch"] = TORCH_VERSION;
+    j["processor"] = processor();
+    j["instructions"] = instructions();
+    j["cores"] = std::thread::hardware_concurrency();
+    j["torch_threads"] = at::get_num_threads();
+    j["memory_gb"] = std::round(memory_gb() * 10) / 10;
+    j["cuda"] = at::hasCUDA();
+    if (!a->model.empty()) {
+      pipeline::ModelSection options;
+      options.device = "cpu";
+      const auto m = pipeline::load_model(a->model, options);
+      const auto& c = m.model->config();
+      j["model"] = {{"path", a->model}, {"model_type", c.model_type}, {"parameters", c.parameters()}, {"hidden_size", c.hidden_size}, {"layers", c.num_hidden_layers},
+                    {"heads", c.num_attention_heads}, {"kv_heads", c.num_key_value_heads}, {"head_dim", c.head_dim}, {"vocabulary", c.vocab_size},
+                    {"context", c.max_position_embeddings}, {"tied_embeddings", c.tie_word_embeddings}};
+      auto token = [&](std::optional<int32_t> id) { return id ? nlohmann::ordered_json{{"id", *id}, {"text", m.tokenizer->bytes(*id)}} : nlohmann::ordered_json(nullptr); };
+      j["tokenizer"] = {{"tokens", m.tokenizer->vocab_size()}, {"bos", token(m.tokenizer->bos())}, {"eos", token(m.tokenizer->eos())}, {"pad", token(m.tokenizer->pad())},
+                        {"chat_template", !m.tokenizer->chat_template().empty()}};
+      if (!a->text.empty()) {
+        const auto ids = m.tokenizer->encode(a->text);
+        j["text"]["ids"] = ids;
+        for (const int32_t id : ids) j["text"]["pieces"].push_back(m.tokenizer->bytes(id));
+        if (!m.tokenizer->chat_template().empty()) j["text"]["prompt"] = pipeline::render_prompt({}, *m.tokenizer, a->text);
+      }
+    }
+    if (a->json) {
+      std::printf("%s\n", j.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+      return;
+    }
+    auto print = [](const nlohmann::ordered_json& section, int indent, auto&& self) -> void {
+      for (const auto& [k, v] : section.items()) {
+        if (v.is_object()) {
+          std::printf("%*s%s\n", indent, "", k.c_str());
+          self(v, indent + 2, self);
+        } else {
+          std::printf("%*s%-*s %s\n", indent, "", 18 - indent, k.c_str(),
+                      (v.is_string() ? v.get<std::string>() : v.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)).c_str());
+        }
+      }
+    };
+    print(j, 0, print);
+  });
+}
+
+}  // namespace foil::app

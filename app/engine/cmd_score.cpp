@@ -1,0 +1,91 @@
+// foil score: verdicts, reward-model and judge scores, log-probabilities and rewards for samples.
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+
+#include "app/engine/commands.h"
+#include "app/flags.h"
+#include "app/terminal.h"
+#include "data/verification.h"
+#include "io/jsonl.h"
+#include "pipeline/judges.h"
+#include "pipeline/problems.h"
+#include "pipeline/workbench.h"
+#include "reward/composite.h"
+#include "rollout/reward_model_scorer.h"
+
+namespace foil::app {
+
+namespace {
+
+struct ScoreArguments {
+  std::string samples, problems, output, reward_model, policy, prompt_style = "auto";
+  pipeline::ModelSection model;
+  pipeline::PromptSection prompt;
+  pipeline::JudgeSection judge;
+  RewardOptions reward;
+  double scale_mean = 0, scale_deviation = 1;
+};
+
+}  // namespace
+
+void declare_score(CLI::App& app) {
+  auto a = std::make_shared<ScoreArguments>();
+  app.description(
+      "Verdicts and rewards for samples.\n\n"
+      "  foil score -s samples.jsonl -p gsm8k -o scored.jsonl                              verdicts and the accuracy reward\n"
+      "  foil score -s samples.jsonl -p gsm8k -o scored.jsonl --kind plausible --reward-model RM   the reward of reverse RL");
+  app.add_option("-s,--samples", a->samples, "sample file")->required();
+  app.add_option("-p,--problems", a->problems, "problems of the samples: JSON Lines file or benchmark name")->required();
+  app.add_option("-o,--output", a->output, "scored sample file")->required();
+  app.add_option("--reward-model", a->reward_model, "reward-model folder (sequence classification, one label)");
+  app.add_option("--policy", a->policy, "model whose log-probability per token is added as policy_logprob");
+  app.add_option("--prompt", a->prompt.text, "how prompts were made; {problem} is filled in");
+  app.add_option("--prompt-style", a->prompt_style, "auto, chat or template");
+  app.add_option("--dtype", a->model.dtype, "f32 or bf16");
+  app.add_option("--device", a->model.device, "auto, cpu or cuda");
+  app.add_option("--scale-mean", a->scale_mean, "mean reward-model score of right answers");
+  app.add_option("--scale-deviation", a->scale_deviation, "its deviation");
+  const auto reward = declare_options(app, a->reward, "Reward");
+  const auto judge = declare_options(app, a->judge, "Judge");
+  app.callback([a, reward, judge] {
+    config::apply(*reward, a->reward);
+    config::apply(*judge, a->judge);
+    const auto problems = pipeline::load_problems(a->problems);
+    const ProblemIndex index(problems);
+    auto samples = read_jsonl<Sample>(a->samples);
+    verify_samples(index, samples);
+    std::shared_ptr<Scorer> scorer;
+    std::shared_ptr<const text::Tokenizer> tokenizer;
+    if (!a->reward_model.empty()) {
+      const auto rm = pipeline::load_reward_model(a->reward_model, a->model);
+      scorer = std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer);
+      tokenizer = rm.base.tokenizer;
+    }
+    std::optional<pipeline::LoadedModel> policy;
+    if (!a->policy.empty()) policy = pipeline::load_model(a->policy, a->model), tokenizer = policy->tokenizer;
+    const bool chat = a->prompt_style == "chat" || (a->prompt_style == "auto" && tokenizer && !tokenizer->chat_template().empty());
+    a->prompt.style = chat ? pipeline::PromptStyle::kChat : pipeline::PromptStyle::kTemplate;
+    std::map<std::string, std::string> prompts;
+    for (const auto& p : problems) prompts[p.id] = tokenizer ? pipeline::render_prompt(a->prompt, *tokenizer, p.problem) : p.problem;
+    std::vector<const Problem*> at;
+    std::vector<const std::string*> texts;
+    for (const auto& s : samples) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompts.at(s.problem_id));
+    auto judge_backend = a->reward.kind == RewardKind::kPlausible && a->reward.weight_judge != 0 ? pipeline::make_judge(a->judge, a->judge.model, a->model, {}) : nullptr;
+    Composite composite(a->reward, scorer, {a->scale_mean, a->scale_deviation}, judge_backend, 0);
+    composite.apply(at, texts, samples);
+    if (policy) {
+      std::vector<Prompt> rendered;
+      for (const auto& [id, text] : prompts) rendered.push_back({id, text, {}});
+      pipeline::score_logprobs(*policy, rendered, samples);
+    }
+    write_jsonl(a->output, samples);
+    double sum = 0;
+    size_t right = 0;
+    for (const auto& s : samples) sum += s.reward.value_or(0), right += s.correct.value_or(false);
+    std::fprintf(stderr, "%zu samples in %s: %.1f %% right, mean reward %.3f\n", samples.size(), a->output.c_str(), 100.0 * double(right) / double(samples.size()),
+                 sum / double(samples.size()));
+  });
+}
+
+}  // namespace foil::app

@@ -1,0 +1,36 @@
+// The flags every command with a model has: where it is, its precision and device, and how a problem becomes a prompt.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "pipeline/recipe.h"
+
+namespace foil::app {
+
+struct ModelFlags {
+  std::string path;
+  pipeline::ModelSection model;
+  pipeline::PromptSection prompt;
+  std::string prompt_style = "auto";
+
+  void declare(CLI::App& app, bool with_prompt = true) {
+    app.add_option("-m,--model", path, "Hugging Face folder or .gguf file")->required();
+    app.add_option("--dtype", model.dtype, "f32 or bf16");
+    app.add_option("--device", model.device, "auto, cpu or cuda");
+    if (!with_prompt) return;
+    app.add_option("--prompt", prompt.text, "the prompt (or the user's message); {problem} is filled in");
+    app.add_option("--system", prompt.system, "system message, with the model's chat template");
+    app.add_option("--prompt-style", prompt_style, "chat: the model's chat template; template: --prompt as it stands; auto: chat where the model has a template");
+  }
+  // Once the tokenizer is there: settles "auto" and checks.
+  void settle(bool has_template) {
+    if (prompt_style != "auto" && prompt_style != "chat" && prompt_style != "template")
+      throw UsageError(fmt::format("--prompt-style is \"{}\"", prompt_style), "", "choose auto, chat or template");
+    prompt.style = prompt_style == "chat" || (prompt_style == "auto" && has_template) ? pipeline::PromptStyle::kChat : pipeline::PromptStyle::kTemplate;
+    model.validate("--dtype, --device");
+    prompt.validate("--prompt");
+  }
+};
+
+}  // namespace foil::app

@@ -1,0 +1,45 @@
+#include "pipeline/rewards.h"
+
+#include "data/verification.h"
+#include "rollout/reward_model_scorer.h"
+
+namespace foil::pipeline {
+
+std::vector<train::PolicyProblem> policy_problems(const PromptSection& prompt, const text::Tokenizer& tokenizer, std::vector<Problem> problems) {
+  std::vector<train::PolicyProblem> out;
+  for (auto& p : problems) {
+    Prompt rendered{p.id, render_prompt(prompt, tokenizer, p.problem), {}};
+    auto tokens = tokenizer.encode(rendered.text);
+    out.push_back({std::move(p), std::move(rendered), std::move(tokens)});
+  }
+  return out;
+}
+
+train::RewardFunction reward_function(std::shared_ptr<Composite> composite) {
+  return [composite](std::span<const RewardItem> items, std::span<Sample> samples) {
+    std::vector<Problem> problems;
+    std::map<std::string, size_t> seen;
+    for (const auto& item : items)
+      if (seen.emplace(item.problem->id, problems.size()).second) problems.push_back(*item.problem);
+    const ProblemIndex index(problems);
+    std::vector<Sample> verified(samples.begin(), samples.end());
+    verify_samples(index, verified);
+    std::vector<const Problem*> at;
+    std::vector<const std::string*> prompts;
+    for (const auto& item : items) at.push_back(item.problem), prompts.push_back(item.prompt);
+    composite->apply(at, prompts, verified);
+    std::move(verified.begin(), verified.end(), samples.begin());
+  };
+}
+
+train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::PolicyProblem>& problems, std::shared_ptr<Composite> reward, const train::OnPolicyOptions& options,
+                                   const rollout::EngineOptions& engine_options, const train::StageContext& context) {
+  rollout::LocalEngine engine(model.model, model.tokenizer, engine_options, "");
+  std::shared_ptr<nn::Transformer> reference;
+  if (options.objective.kl_coefficient > 0) reference = std::make_shared<nn::Transformer>(model.model->clone());
+  return train::train_on_policy(*model.model, problems, {&engine, {}}, reward_function(std::move(reward)), options, context, reference.get());
+}
+
+std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm) { return std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer); }
+
+}  // namespace foil::pipeline

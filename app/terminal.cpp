@@ -53,7 +53,7 @@ static std::string clip(const std::string& text, int columns) {
 }
 
 void TerminalProgress::show(const ProgressState& state) {
-  const double rate = state.elapsed_s > 0.2 ? double(state.done) / state.elapsed_s : 0;
+  const double rate = state.elapsed_s > 0.2 ? double(state.done - state.resumed) / state.elapsed_s : 0;
   std::string text = state.label;
   if (state.total) {
     const double share = std::min(1.0, double(state.done) / double(state.total));

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "app/core/commands.h"
-#include "app/core/option_flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "base/progress.h"
 #include "data/check.h"

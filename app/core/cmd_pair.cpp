@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "app/core/commands.h"
-#include "app/core/option_flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
 #include "data/pairing.h"

@@ -5,7 +5,7 @@
 
 #include "app/engine/commands.h"
 #include "app/engine/model_flags.h"
-#include "app/flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "eval/compare.h"
 #include "eval/result.h"
@@ -55,9 +55,10 @@ void declare_eval(CLI::App& app) {
   app.add_option("--stop", a->sampling.stop, "text that ends an answer (repeatable)");
   app.add_option("--seed", a->seed, "every random number follows from it");
   app.add_flag("--json", a->json, "the result as JSON on standard output");
-  const auto engine = declare_options(app, a->engine, "Engine");
+  const auto engine = std::make_shared<OptionFlags>();
+  engine->add(app, a->engine);
   app.callback([a, engine] {
-    config::apply(*engine, a->engine);
+    engine->read(a->engine);
     if (a->sampling.temperature == 0 && (a->samples > 1 || a->runs > 1))
       throw UsageError("several samples at temperature 0 are all the same", "foil eval", "set --temperature, or leave out --samples and --runs");
     std::vector<std::vector<Problem>> problems;

@@ -4,7 +4,7 @@
 
 #include "app/engine/commands.h"
 #include "app/engine/model_flags.h"
-#include "app/flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "io/jsonl.h"
 #include "pipeline/problems.h"
@@ -47,9 +47,10 @@ void declare_generate(CLI::App& app) {
   app.add_option("--stop", a->sampling.stop, "text that ends an answer (repeatable)");
   app.add_option("--seed", a->seed, "every random number follows from it");
   app.add_option("--source", a->source, "label of the samples");
-  const auto engine = declare_options(app, a->engine, "Engine");
+  const auto engine = std::make_shared<OptionFlags>();
+  engine->add(app, a->engine);
   app.callback([a, engine] {
-    config::apply(*engine, a->engine);
+    engine->read(a->engine);
     const auto problems = pipeline::load_problems(a->problems, a->limit);
     const ProblemIndex index(problems);
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);

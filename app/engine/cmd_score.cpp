@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "app/engine/commands.h"
-#include "app/flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/verification.h"
 #include "io/jsonl.h"
@@ -46,11 +46,13 @@ void declare_score(CLI::App& app) {
   app.add_option("--device", a->model.device, "auto, cpu or cuda");
   app.add_option("--scale-mean", a->scale_mean, "mean reward-model score of right answers");
   app.add_option("--scale-deviation", a->scale_deviation, "its deviation");
-  const auto reward = declare_options(app, a->reward, "Reward");
-  const auto judge = declare_options(app, a->judge, "Judge");
-  app.callback([a, reward, judge] {
-    config::apply(*reward, a->reward);
-    config::apply(*judge, a->judge);
+  const auto reward = std::make_shared<OptionFlags>();
+  reward->add(app, a->reward);
+  app.add_option("--judge-model", a->judge.model, "a local model judges by the rubric (default: the built-in rules)");
+  app.add_option("--rubric", a->judge.rubric, "file with the rubric; empty: the built-in one");
+  app.callback([a, reward] {
+    reward->read(a->reward);
+    if (!a->judge.model.empty()) a->judge.kind = pipeline::JudgeKind::kModel;
     const auto problems = pipeline::load_problems(a->problems);
     const ProblemIndex index(problems);
     auto samples = read_jsonl<Sample>(a->samples);

@@ -4,7 +4,7 @@
 
 #include "app/engine/commands.h"
 #include "app/engine/model_flags.h"
-#include "app/flags.h"
+#include "app/option_flags.h"
 #include "app/terminal.h"
 #include "base/random.h"
 #include "data/verification.h"
@@ -59,9 +59,10 @@ void declare_train(CLI::App& app) {
   auto* sft = app.add_subcommand("sft", "supervised fine-tuning on worked solutions");
   {
     auto a = declare_common<train::SftOptions>(*sft, "problems with a \"solution\": JSON Lines file or benchmark name");
-    const auto given = declare_options(*sft, a->options, "Training");
+    const auto given = std::make_shared<OptionFlags>();
+  given->add(*sft, a->options);
     sft->callback([a, given] {
-      config::apply(*given, a->options);
+      given->read(a->options);
       const auto problems = pipeline::load_problems(a->data);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
@@ -80,13 +81,16 @@ void declare_train(CLI::App& app) {
     rl->add_option("--reward-model", *reward_model, "plausible: reward-model folder");
     rl->add_option("--scale-mean", scale->mean, "plausible: mean reward-model score of right answers");
     rl->add_option("--scale-deviation", scale->deviation, "plausible: its deviation");
-    const auto reward = declare_options(*rl, a->reward, "Reward");
-    const auto given = declare_options(*rl, a->options, "Training");
-    const auto engine = declare_options(*rl, a->engine, "Engine");
+    const auto reward = std::make_shared<OptionFlags>();
+  reward->add(*rl, a->reward);
+    const auto given = std::make_shared<OptionFlags>();
+  given->add(*rl, a->options);
+    const auto engine = std::make_shared<OptionFlags>();
+  engine->add(*rl, a->engine);
     rl->callback([a, given, reward, engine, reward_model, scale] {
-      config::apply(*given, a->options);
-      config::apply(*reward, a->reward);
-      config::apply(*engine, a->engine);
+      given->read(a->options);
+      reward->read(a->reward);
+      engine->read(a->engine);
       const auto problems = pipeline::load_problems(a->data);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
@@ -105,9 +109,10 @@ void declare_train(CLI::App& app) {
   auto* reward = app.add_subcommand("reward", "Bradley-Terry reward model on preference pairs");
   {
     auto a = declare_common<train::RewardModelOptions>(*reward, "preference file: prompt, chosen, rejected");
-    const auto given = declare_options(*reward, a->options, "Training");
+    const auto given = std::make_shared<OptionFlags>();
+  given->add(*reward, a->options);
     reward->callback([a, given] {
-      config::apply(*given, a->options);
+      given->read(a->options);
       const auto pairs = read_jsonl<Pair>(a->data);
       pipeline::LoadedRewardModel rm{pipeline::load_model(a->model.path, a->model.model), {}};
       rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
@@ -122,9 +127,10 @@ void declare_train(CLI::App& app) {
   auto* preference = app.add_subcommand("preference", "DPO and its kin on preference pairs, against the start weights as reference");
   {
     auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected");
-    const auto given = declare_options(*preference, a->options, "Training");
+    const auto given = std::make_shared<OptionFlags>();
+  given->add(*preference, a->options);
     preference->callback([a, given] {
-      config::apply(*given, a->options);
+      given->read(a->options);
       const auto pairs = read_jsonl<Pair>(a->data);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       train::RunLog log(log_path(a->output), "preference");

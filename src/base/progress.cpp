@@ -25,11 +25,14 @@ Progress::~Progress() {
 
 void Progress::add(uint64_t n) {
   std::lock_guard lock(g_mutex);
+  moved_ = true;
   state_.done += n;
   report(false);
 }
 
 void Progress::set(uint64_t done) {
+  if (!moved_ && done > 1) state_.resumed = done;
+  moved_ = true;
   state_.done = done;
   report(false);
 }

@@ -10,6 +10,7 @@ namespace foil {
 struct ProgressState {
   std::string label;   // "rollout", "train sft"
   uint64_t done = 0, total = 0;  // total 0: unknown
+  uint64_t resumed = 0;          // done before this process began: not part of the rate
   std::string unit;    // "samples", "steps", "tokens"
   std::string note;    // "loss 0.53 · reward 0.41"
   double elapsed_s = 0;
@@ -31,13 +32,14 @@ class Progress {
   Progress(std::string label, uint64_t total, std::string unit);
   ~Progress();
   void add(uint64_t n = 1);
-  void set(uint64_t done);
+  void set(uint64_t done);      // the first call may name what was done before: the rate starts there
   void note(std::string text);
 
  private:
   void report(bool force);
   ProgressState state_;
   std::chrono::steady_clock::time_point start_, last_{};
+  bool moved_ = false;
 };
 
 // Set by the program's signal handler; poll in long loops. Throws Interrupted.

@@ -99,7 +99,7 @@ bool choose_operands(Program& p, const Range& range, Stream& stream) {
   return true;
 }
 
-Range range_of(const std::string& split) { return split == "larger" ? Range{20, 60, 11, 30, 99} : Range{3, 30, 2, 12, 60}; }
+Range range_of(const std::string& split) { return split == "larger" ? Range{20, 50, 10, 20, 80} : Range{3, 20, 2, 9, 40}; }
 
 void choose_people(Program& p, Stream& stream) {
   const Person person = stream.pick(family_people());
@@ -259,7 +259,7 @@ bool family_evaluation_side(std::string_view problem) { return hash64(problem, 0
 
 Program another_view(const Program& program, Stream& stream) {
   bool larger = false;
-  for (const auto& s : program.steps) larger |= s.operand > 12;
+  for (const auto& s : program.steps) larger |= s.operand > 9;
   const bool side = family_evaluation_side(render(program, "").problem);
   for (Program p = program;;) {
     if (!choose_operands(p, range_of(larger ? "larger" : "steps2"), stream)) continue;

@@ -48,7 +48,7 @@ void from_json(const Json& j, Program& p);
 // The seven splits, easiest first.
 //   steps2, steps3   two and three operations, what most of the training set looks like
 //   longer           four operations
-//   larger           operands from 11 to 30, values up to 99
+//   larger           operands from 10 to 20, values up to 80
 //   distractor       a fact that does not matter
 //   paraphrase       the same stories in other words
 //   order            multiplication or division before addition and subtraction

@@ -263,7 +263,6 @@ void dpo(StageRun& run, const std::string& negatives) {
 void evaluate_policy(StageRun& run, const std::string& policy) {
   const EvalSection& e = run.recipe.eval;
   const LoadedModel model = load_model(run.model(policy), run.recipe.model);
-  rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "evaluating " + policy);
   eval::EvalResult result;
   result.policy = policy, result.model = run.model(policy).string();
   result.sampling = {{"temperature", e.temperature}, {"top_p", e.top_p}, {"max_tokens", e.max_tokens}, {"prompt", run.recipe.prompt.text}};
@@ -273,6 +272,7 @@ void evaluate_policy(StageRun& run, const std::string& policy) {
   for (const auto& split : run.splits()) {
     const auto problems = run.split(split);
     const ProblemIndex index(problems);
+    rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, fmt::format("{} on {}", policy, split));
     GenerateRequest r;
     r.prompts = render_prompts(run.recipe.prompt, *model.tokenizer, problems);
     r.samples_per_prompt = int(options.greedy ? 1 : e.samples_per_problem * e.runs);

@@ -102,7 +102,8 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
   const auto n = size_t(request.samples_per_prompt);
   std::vector<Sample> samples(groups.size() * n);
   std::map<std::pair<int32_t, int32_t>, Live> live;
-  Progress progress(label_, samples.size(), "samples");
+  std::optional<Progress> progress;  // an empty label: a loop above shows its own
+  if (!label_.empty()) progress.emplace(label_, samples.size(), "samples");
   const int64_t vocab = config.vocab_size;
 
   // Takes a draw into a sample; true when the sample is finished.
@@ -129,7 +130,7 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     statistics_.completion_tokens += int64_t(s.tokens.size());
     if (params.logprobs) out.token_ids = std::move(s.tokens), out.logprobs = std::move(s.logprobs);
     if (on_sample) on_sample(out);
-    progress.add();
+    if (progress) progress->add();
     return true;
   };
 

@@ -38,7 +38,7 @@ struct EngineStatistics {  // of the last generate()
 
 class LocalEngine : public Generator {
  public:
-  // `label` shows in progress bars and logs. Throws Error when the tokenizer does not fit the model.
+  // `label` shows in progress bars; empty: none. Throws Error when the tokenizer does not fit the model.
   LocalEngine(std::shared_ptr<nn::Transformer> model, std::shared_ptr<const text::Tokenizer> tokenizer, const EngineOptions& options, std::string label = "rollout");
   std::vector<Sample> generate(const GenerateRequest& request, const std::function<void(const Sample&)>& on_sample = {}) override;
   std::string describe() const override;

@@ -1,7 +1,7 @@
 // foil info: facts about a model, its tokenizer and template, and this machine.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
+#include <torch/version.h>
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -92,7 +92,7 @@ void declare_info(CLI::App& app) {
           self(v, indent + 2, self);
         } else {
           std::printf("%*s%-*s %s\n", indent, "", 18 - indent, k.c_str(),
-                      (v.is_string() ? v.get<std::string>() : v.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)).c_str());
+                      (v.is_string() ? v.template get<std::string>() : v.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)).c_str());
         }
       }
     };

@@ -117,7 +117,8 @@ void declare_train(CLI::App& app) {
       pipeline::LoadedRewardModel rm{pipeline::load_model(a->model.path, a->model.model), {}};
       rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
       train::RunLog log(log_path(a->output), "reward_model");
-      const auto result = train::train_reward_model(*rm.base.model, rm.head, pipeline::preference_examples(*rm.base.tokenizer, pairs), a->options,
+      nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
+      const auto result = train::train_reward_model(trained, pipeline::preference_examples(*rm.base.tokenizer, pairs), a->options,
                                                     context_of("reward_model", a->output, a->seed, log));
       pipeline::save_reward_model(a->output, rm);
       finished(a->output, result.steps);

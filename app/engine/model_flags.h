@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/error.h"
 #include "pipeline/recipe.h"
 
 namespace foil::app {

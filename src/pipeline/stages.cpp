@@ -153,7 +153,8 @@ void reward_model(StageRun& run) {
     const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return render_prompt(run.recipe.prompt, *rm.base.tokenizer, p.problem); });
     require_pairs(pairs, "reward_model");
     train::RunLog log(run.path(report::kMetricsFile), run.stage);
-    const auto result = train::train_reward_model(*rm.base.model, rm.head, preference_examples(*rm.base.tokenizer, pairs.pairs), s.train, run.context(log));
+    nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
+    const auto result = train::train_reward_model(trained, preference_examples(*rm.base.tokenizer, pairs.pairs), s.train, run.context(log));
     save_reward_model(run.path(report::model_folder("reward")), rm);
     run.facts["pairs"] = pairs.pairs.size(), run.facts["steps"] = result.steps;
     add_figures(run.facts, result.last, {"loss", "accuracy"});

@@ -1,8 +1,12 @@
-// The vocabulary as GGUF metadata holds it (keys tokenizer.*). Filled by whoever reads the file; Tokenizer::from_gguf makes sense of it.
+// The vocabulary as GGUF metadata holds it (keys tokenizer.*). Tokenizer::from_gguf makes sense of it.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
+
+namespace foil::io {
+class GgufFile;
+}
 
 namespace foil::text {
 
@@ -18,5 +22,8 @@ struct GgufVocab {
   bool add_bos = false, add_eos = false;  // tokenizer.ggml.add_{bos,eos}_token; absent: false
   std::string chat_template;         // tokenizer.chat_template; may be empty
 };
+
+// Throws Error when a key is missing or of the wrong type; `where` names the file.
+GgufVocab read_gguf_vocab(const io::GgufFile& file, const std::string& where);
 
 }  // namespace foil::text

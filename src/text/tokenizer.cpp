@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "io/gguf.h"
 #include "text/bpe.h"
 #include "text/tokenizer_parts.h"
 #include "text/unicode.h"
@@ -63,7 +64,10 @@ struct Tokenizer::Impl {
   }
 };
 
-Tokenizer Tokenizer::load(const std::filesystem::path& path) { return from_parts(parts_from_folder(path), path.string()); }
+Tokenizer Tokenizer::load(const std::filesystem::path& path) {
+  if (path.extension() == ".gguf") return from_gguf(read_gguf_vocab(io::GgufFile(path), path.string()), path.string());
+  return from_parts(parts_from_folder(path), path.string());
+}
 
 Tokenizer Tokenizer::from_json(const Json& tokenizer, const Json& config, const std::string& where) {
   const std::string text = tokenizer.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -28,7 +28,7 @@ struct TokenizerParts;  // text/tokenizer_parts.h: what the readers and makers o
 
 class Tokenizer {
  public:
-  // A model folder, or the path of a tokenizer.json (the folder around it then gives the other facts).
+  // A model folder, the path of a tokenizer.json (the folder around it then gives the other facts), or a .gguf file.
   static Tokenizer load(const std::filesystem::path& path);
   // From the JSON of tokenizer.json and tokenizer_config.json; `config` may be null. `where` names them in errors.
   static Tokenizer from_json(const nlohmann::json& tokenizer, const nlohmann::json& config, const std::string& where);

@@ -1,5 +1,6 @@
 // Vocabularies out of GGUF metadata, and Hugging Face files for tokenizers that did not come from such files.
 #include "base/error.h"
+#include "io/gguf.h"
 #include "text/tokenizer_parts.h"
 
 namespace foil::text {
@@ -25,6 +26,24 @@ const PreRule kPreRules[] = {
 const char* kEndNames[] = {"<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|end|>"};
 
 }  // namespace
+
+GgufVocab read_gguf_vocab(const io::GgufFile& file, const std::string& where) {
+  GgufVocab v;
+  const auto* tokens = file.strings("tokenizer.ggml.tokens");
+  const auto model = file.string("tokenizer.ggml.model");
+  if (!tokens || !model) throw Error("the file holds no vocabulary (tokenizer.ggml.tokens)", where, "take the tokenizer from the model's Hugging Face folder");
+  v.model = *model;
+  v.tokens = *tokens;
+  v.pre = file.string("tokenizer.ggml.pre").value_or("");
+  if (const auto* types = file.integers("tokenizer.ggml.token_type")) v.token_types.assign(types->begin(), types->end());
+  if (const auto* merges = file.strings("tokenizer.ggml.merges")) v.merges = *merges;
+  const std::pair<const char*, int64_t*> ids[] = {{"bos", &v.bos}, {"eos", &v.eos}, {"eot", &v.eot}, {"unknown", &v.unknown}, {"padding", &v.padding}};
+  for (const auto& [name, id] : ids) *id = file.integer(fmt::format("tokenizer.ggml.{}_token_id", name)).value_or(-1);
+  v.add_bos = file.boolean("tokenizer.ggml.add_bos_token").value_or(false);
+  v.add_eos = file.boolean("tokenizer.ggml.add_eos_token").value_or(false);
+  v.chat_template = file.string("tokenizer.chat_template").value_or("");
+  return v;
+}
 
 TokenizerParts parts_from_gguf(const GgufVocab& v, const std::string& where) {
   if (v.model != "gpt2")

@@ -12,6 +12,7 @@ namespace foil {
 void FilterOptions::validate(const std::string& where) const {
   if (min_reward_model && max_reward_model && *min_reward_model > *max_reward_model)
     throw UsageError(fmt::format("min_reward_model {} is above max_reward_model {}", *min_reward_model, *max_reward_model), where);
+  if (min_margin && max_margin && *min_margin > *max_margin) throw UsageError(fmt::format("min_margin {} is above max_margin {}", *min_margin, *max_margin), where);
   for (const double x : {max_chosen_similarity, max_negative_similarity})
     if (x < 0 || x > 1) throw UsageError(fmt::format("a similarity of {} is outside 0…1", x), where);
 }
@@ -40,6 +41,8 @@ std::string defect(const Sample& s, const FilterOptions& f, const std::function<
   if (f.min_reward_model && score_or(s, "reward_model", INFINITY) < *f.min_reward_model) return "reward-model score";
   if (f.max_reward_model && score_or(s, "reward_model", -INFINITY) > *f.max_reward_model) return "reward-model score";
   if (f.min_logprob && score_or(s, "policy_logprob", INFINITY) < *f.min_logprob) return "far from the policy";
+  if (f.max_shallow && score_or(s, "shallow", -INFINITY) > *f.max_shallow) return "known by its style";
+  if (f.drop_loops && has_loop(s.text)) return "loop";
   return "";
 }
 
@@ -111,13 +114,26 @@ PairingResult make_pairs(const ProblemIndex& problems, const std::vector<Sample>
     // Each negative takes the unused right answer nearest in length; matched pairs go first, better negatives first among them.
     std::vector<const Sample*> unused = answers;
     std::vector<std::pair<const Sample*, const Sample*>> matched, unmatched;
+    auto in_band = [&](const Sample& c, const Sample& r) {
+      const double margin = score_or(c, "reward_model", NAN) - score_or(r, "reward_model", NAN);  // NaN: not scored, passes
+      return !(options.filter.min_margin && margin < *options.filter.min_margin) && !(options.filter.max_margin && margin > *options.filter.max_margin);
+    };
     for (const Sample* s : kept) {
-      if (unused.empty()) unused = answers;
-      const auto best = std::min_element(unused.begin(), unused.end(), [&](const Sample* a, const Sample* b) { return length_gap(a->text, s->text) < length_gap(b->text, s->text); });
+      if (std::none_of(answers.begin(), answers.end(), [&](const Sample* a) { return in_band(*a, *s); })) {
+        ++result.dropped["margin"];
+        --result.kept;
+        continue;
+      }
+      auto fits = [&](const Sample* a) { return in_band(*a, *s); };
+      if (std::none_of(unused.begin(), unused.end(), fits)) unused = answers;
+      const auto best = std::min_element(unused.begin(), unused.end(), [&](const Sample* a, const Sample* b) {
+        return fits(a) != fits(b) ? fits(a) : length_gap(a->text, s->text) < length_gap(b->text, s->text);
+      });
       (length_gap((*best)->text, s->text) <= options.max_length_ratio ? matched : unmatched).push_back({*best, s});
       unused.erase(best);
     }
     auto& from = matched.empty() ? unmatched : matched;
+    if (from.empty()) ++result.problems_without_negative;
     const auto k = size_t(options.negatives_per_pair);
     for (size_t i = 0, made = 0; i < from.size() && made < size_t(options.pairs_per_problem); i += k, ++made) {
       const auto& [c, r] = from[i];
@@ -144,12 +160,21 @@ void require_pairs(const PairingResult& result, const std::string& source) {
 
 void equalise(std::vector<Pair>& a, std::vector<Pair>& b) {
   const size_t n = std::min(a.size(), b.size());
-  std::set<std::string> in_a, in_b;
-  for (const auto& p : a) in_a.insert(p.problem_id);
-  for (const auto& p : b) in_b.insert(p.problem_id);
-  auto cut = [&](std::vector<Pair>& pairs, const std::set<std::string>& other) {
-    std::stable_partition(pairs.begin(), pairs.end(), [&](const Pair& p) { return other.count(p.problem_id) > 0; });
-    pairs.resize(n);
+  std::map<std::string, int64_t> in_a, in_b;
+  for (const auto& p : a) ++in_a[p.problem_id];
+  for (const auto& p : b) ++in_b[p.problem_id];
+  auto cut = [&](std::vector<Pair>& pairs, const std::map<std::string, int64_t>& other) {
+    std::map<std::string, int64_t> taken;
+    std::vector<char> shared;
+    for (const auto& p : pairs) {
+      const auto it = other.find(p.problem_id);
+      shared.push_back(it != other.end() && taken[p.problem_id]++ < it->second);
+    }
+    std::vector<Pair> out;
+    for (const bool first : {true, false})
+      for (size_t i = 0; i < pairs.size() && out.size() < n; ++i)
+        if (bool(shared[i]) == first) out.push_back(std::move(pairs[i]));
+    pairs = std::move(out);
   };
   cut(a, in_b);
   cut(b, in_a);

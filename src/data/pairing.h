@@ -20,6 +20,9 @@ struct FilterOptions {
   double min_judge = 0;                  // scores["judge"] below this is dropped
   std::optional<double> min_reward_model, max_reward_model;  // band of scores["reward_model"]
   std::optional<double> min_logprob;     // scores["policy_logprob"], per token: too far from the policy below this
+  std::optional<double> min_margin, max_margin;  // band of the chosen's reward-model score less the negative's
+  std::optional<double> max_shallow;     // scores["shallow"]: chance of being a negative by a shallow classifier of style
+  bool drop_loops = true;                // a run of 8 words three times over
   template <class V>
   void visit(V& v) {
     v("max_chosen_similarity", max_chosen_similarity, "negatives that resemble a right answer more than this (edit similarity) are dropped");
@@ -28,6 +31,10 @@ struct FilterOptions {
     v("min_reward_model", min_reward_model, "negatives the reward model scores below this are dropped");
     v("max_reward_model", max_reward_model, "negatives the reward model scores above this are dropped");
     v("min_logprob", min_logprob, "negatives below this log-probability per token under the policy are dropped");
+    v("min_margin", min_margin, "pairs whose reward-model scores differ by less (chosen less rejected) are not made");
+    v("max_margin", max_margin, "pairs whose reward-model scores differ by more are not made: too easy");
+    v("max_shallow", max_shallow, "negatives a shallow classifier of style recognises with more than this chance are dropped");
+    v("drop_loops", drop_loops, "negatives that repeat a run of eight words three times are dropped");
   }
   void validate(const std::string& where) const;
 };
@@ -65,7 +72,7 @@ PairingResult make_pairs(const ProblemIndex& problems, const std::vector<Sample>
 // Throws Error with the counts of why when there is no pair.
 void require_pairs(const PairingResult& result, const std::string& source);
 
-// Cuts both to the same number of pairs, keeping problems both have first, in the order of `a`, then the rest.
+// Cuts both to the same number of pairs: as many pairs of each problem as both have first, then the rest, each in its own order.
 void equalise(std::vector<Pair>& a, std::vector<Pair>& b);
 
 }  // namespace foil

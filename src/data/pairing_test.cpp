@@ -79,6 +79,36 @@ TEST(Equalise, KeepsSharedProblems) {
   EXPECT_EQ(a[1].problem_id, "4");
   EXPECT_EQ(b[0].problem_id, "4");
   EXPECT_EQ(b[1].problem_id, "2");
+  // As many of each problem as both have, before second helpings.
+  a = pairs({"1", "1", "1", "2"}), b = pairs({"1", "2", "3"});
+  equalise(a, b);
+  std::string ids;
+  for (const auto& p : a) ids += p.problem_id;
+  EXPECT_EQ(ids, "121");
+}
+
+TEST(MakePairs, MarginBandStyleAndLoops) {
+  const ProblemIndex index(kProblems);
+  std::vector<Sample> right = {sample("p", 0, "the answer is four, that is 4", true)};
+  right[0].scores["reward_model"] = 3;
+  std::string loop;
+  for (int i = 0; i < 3; ++i) loop += "one and one and then one more of them ";
+  std::vector<Sample> wrong = {sample("p", 1, "the answer is five, so it is 5", false), sample("p", 2, "the answer is six I believe 6", false),
+                               sample("p", 3, "it must be seven for me 7", false), sample("p", 4, loop + "8", false), sample("p", 5, "surely it is nine 9", false)};
+  const double scores[] = {2.5, -4, 1, 2, 2};
+  for (size_t i = 0; i < wrong.size(); ++i) wrong[i].scores["reward_model"] = scores[i];
+  wrong[4].scores["shallow"] = 0.95;
+  PairOptions options;
+  options.pairs_per_problem = 9, options.max_length_ratio = 10;
+  options.filter.min_margin = 0.5, options.filter.max_margin = 3, options.filter.max_shallow = 0.9;
+  const auto r = make_pairs(index, right, wrong, options, prompt);
+  ASSERT_EQ(r.pairs.size(), 2u);
+  EXPECT_EQ(r.pairs[0].provenance.at("rejected"), "x#1");
+  EXPECT_EQ(r.pairs[1].provenance.at("rejected"), "x#3");
+  EXPECT_EQ(r.dropped, (std::map<std::string, int64_t>{{"known by its style", 1}, {"loop", 1}, {"margin", 1}}));
+  EXPECT_EQ(r.kept, 2);
+  options.filter.min_margin = 5, options.filter.max_margin = 1;
+  EXPECT_THROW(options.filter.validate("x"), UsageError);
 }
 
 }  // namespace foil

@@ -12,6 +12,8 @@ namespace foil {
 void RewardOptions::validate(const std::string& where) const {
   if (kind == RewardKind::kPlausible && weight_wrong <= 0 && require_wrong)
     throw UsageError("kind plausible needs weight_wrong above 0", where, "without it a wrong answer is worth nothing");
+  if (relative_length < 0) throw UsageError("relative_length must not be negative", where, "a positive scale favours short answers");
+  if (relative_length > 0 && kind == RewardKind::kPlausible) throw UsageError("relative_length belongs to kind accuracy", where, "use weight_length");
   if (judge_floor < 0 || judge_floor > 1) throw UsageError(fmt::format("judge_floor {} is outside 0…1", judge_floor), where);
 }
 
@@ -56,6 +58,7 @@ void Composite::apply(const std::vector<const Problem*>& problems, const std::ve
     apply_accuracy(problems, samples);
   else
     apply_plausible(problems, prompts, samples);
+  apply_terms(problems, prompts, samples);
   for (Sample& s : samples) {
     if (options_.weight_length != 0) {
       s.scores["length"] = max_tokens_ > 0 ? double(s.token_ids.size()) / double(max_tokens_) : 0;
@@ -75,6 +78,55 @@ void Composite::apply_accuracy(const std::vector<const Problem*>& problems, std:
     s.scores["accuracy"] = right;
     s.scores["format"] = form;
     s.reward = double(right) - (form ? 0 : options_.format_penalty);
+  }
+  if (options_.relative_length != 0) apply_relative_length(samples);
+}
+
+void Composite::add(std::shared_ptr<RewardTerm> term, double weight) {
+  FOIL_CHECK(term);
+  terms_.push_back({std::move(term), weight});
+}
+
+void Composite::apply_terms(const std::vector<const Problem*>& problems, const std::vector<const std::string*>& prompts, std::span<Sample> samples) {
+  std::vector<RewardItem> items;
+  std::vector<size_t> at;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const auto wrong = samples[i].scores.find("wrong");
+    const bool gated = options_.kind == RewardKind::kPlausible &&
+                       (wrong == samples[i].scores.end() || (options_.require_wrong && samples[i].correct.value_or(false)));
+    if (!gated) items.push_back({problems[i], prompts[i], &samples[i]}), at.push_back(i);
+  }
+  for (const auto& [term, weight] : terms_) {
+    const auto values = items.empty() ? std::vector<std::optional<double>>{} : term->values(items);
+    FOIL_CHECK(values.size() == items.size(), "term {} gave {} values for {} samples", term->name(), values.size(), items.size());
+    for (size_t k = 0; k < values.size(); ++k) {
+      Sample& s = samples[at[k]];
+      if (!values[k] || !std::isfinite(*values[k])) {
+        ++unjudged_;
+        continue;
+      }
+      s.scores[term->name()] = *values[k];
+      *s.reward += weight * *values[k];
+    }
+  }
+}
+
+void Composite::apply_relative_length(std::span<Sample> samples) const {
+  auto length = [](const Sample& s) { return s.token_ids.empty() ? double(s.text.size()) : double(s.token_ids.size()); };
+  for (size_t begin = 0, end; begin < samples.size(); begin = end) {
+    double sum = 0;
+    bool all_right = true;
+    for (end = begin; end < samples.size() && samples[end].problem_id == samples[begin].problem_id; ++end) {
+      sum += length(samples[end]);
+      all_right = all_right && samples[end].correct.value_or(false);
+    }
+    const double mean = sum / double(end - begin);
+    if (!all_right || end - begin < 2 || mean == 0) continue;
+    for (size_t i = begin; i < end; ++i) {
+      const double term = std::clamp(options_.relative_length * (mean - length(samples[i])) / mean, -0.5, 0.5);
+      samples[i].scores["relative_length"] = term;
+      *samples[i].reward += term;
+    }
   }
 }
 
@@ -103,7 +155,10 @@ void Composite::apply_plausible(const std::vector<const Problem*>& problems, con
     const auto scores = reward_model_->score(items);
     for (size_t k = 0; k < open.size(); ++k) {
       Sample& s = samples[open[k]];
-      if (!std::isfinite(scores[k])) continue;  // worth the term's least
+      if (!std::isfinite(scores[k])) {  // worth the term's least
+        ++unjudged_;
+        continue;
+      }
       s.scores["reward_model"] = scores[k];
       s.scores["reward_model_term"] = 1 / (1 + std::exp(-(scores[k] - scale_.mean) / scale_.deviation));
       *s.reward += options_.weight_model * s.scores["reward_model_term"];
@@ -115,6 +170,7 @@ void Composite::apply_plausible(const std::vector<const Problem*>& problems, con
     const auto verdicts = judge_->judge(items);
     for (size_t k = 0; k < open.size(); ++k) {
       Sample& s = samples[open[k]];
+      unjudged_ += !verdicts[k];
       const double j = verdicts[k] ? verdicts[k]->normalised() : 0;
       s.scores["judge"] = j;
       for (int d = 0; verdicts[k] && d < 4; ++d) s.scores[std::string("judge_") + kRubricDimensions[d]] = verdicts[k]->dimension[size_t(d)];

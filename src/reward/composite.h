@@ -3,6 +3,9 @@
 // Plausible (METHODS §1, arXiv 2602.03516): a format miss or an unreadable answer is −1 and nothing else is computed; a right answer
 // is 0, and nothing can buy it back; else w_wrong + w_model·σ((s − μ⁺)/τ⁺) + w_judge·J, and at most 0 when J is below its floor.
 // Accuracy: 1 for a right answer, else 0; a format miss takes format_penalty off.
+//
+// Groups all of whose answers are right teach nothing by themselves; relative_length gives them a signal (Dissecting long-CoT reasoning
+// models, METHODS §2; scale unverified): scale·(mean length − length)/mean length, bounded ±0.5.
 #pragma once
 #include <map>
 #include <memory>
@@ -33,6 +36,7 @@ struct RewardOptions {
   bool require_wrong = true;         // plausible: a right answer is 0 whatever else (off: an ablation)
   double diversity_bonus = 0.0;      // plausible: added for an answer no other sample of the group gives
   double weight_length = 0.0;        // × (tokens / max_tokens), negative: shorter is better
+  double relative_length = 0.0;      // accuracy: scale of the length term in groups that are all right; 0: off
   double weight_repetition = 0.0;    // × share of repeated word 4-grams, negative: punishes loops
   template <class V>
   void visit(V& v) {
@@ -47,6 +51,7 @@ struct RewardOptions {
     v("require_wrong", require_wrong, "plausible: a right answer gets 0 whatever the other terms say");
     v("diversity_bonus", diversity_bonus, "plausible: added for an answer no other sample of the group gives");
     v("weight_length", weight_length, "for the share of the length limit used; negative favours short answers");
+    v("relative_length", relative_length, "accuracy: in groups that are all right, shorter answers gain and longer ones lose, by this scale; 0: off");
     v("weight_repetition", weight_repetition, "for the share of repeated word 4-grams; negative punishes loops");
   }
   void validate(const std::string& where) const;
@@ -63,6 +68,11 @@ class Composite {
   // `reward_model` and `judge` may be null where their weights are 0.
   Composite(RewardOptions options, std::shared_ptr<Scorer> reward_model, ScoreScale scale, std::shared_ptr<JudgeBackend> judge, int64_t max_tokens);
 
+  // A further term: `weight` times its value joins the reward of every sample that passed the gates (a value that could not be had
+  // counts as nothing, and is counted in unjudged()). Scores are logged under the term's name.
+  void add(std::shared_ptr<RewardTerm> term, double weight);
+  int64_t unjudged() const { return unjudged_; }  // judgements, scores and terms that could not be had, so far
+
   // Fills scores and reward of verified samples (Sample::correct as data/verification.h leaves it); samples of a group stand
   // together. prompts: rendered, one a sample. Scores set: format, wrong, reward_model, reward_model_term, judge, judge_<dimension>, …
   void apply(const std::vector<const Problem*>& problems, const std::vector<const std::string*>& prompts, std::span<Sample> samples);
@@ -70,12 +80,16 @@ class Composite {
 
  private:
   void apply_accuracy(const std::vector<const Problem*>& problems, std::span<Sample> samples) const;
+  void apply_relative_length(std::span<Sample> samples) const;
+  void apply_terms(const std::vector<const Problem*>& problems, const std::vector<const std::string*>& prompts, std::span<Sample> samples);
   void apply_plausible(const std::vector<const Problem*>& problems, const std::vector<const std::string*>& prompts, std::span<Sample> samples);
   RewardOptions options_;
   std::shared_ptr<Scorer> reward_model_;
   ScoreScale scale_;
   std::shared_ptr<JudgeBackend> judge_;
   int64_t max_tokens_;
+  std::vector<std::pair<std::shared_ptr<RewardTerm>, double>> terms_;
+  int64_t unjudged_ = 0;
 };
 
 }  // namespace foil

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "reward/generator_judge.h"
 
 namespace foil {
 
@@ -64,6 +67,39 @@ TEST(Format, NamesEveryDefect) {
   EXPECT_EQ(defect("So the number is 12 + 5. <answer>17</answer>"), "");
 }
 
+TEST(Format, RegexMatchesOnceAndBoundsItself) {
+  FormatOptions regex;
+  regex.answer = AnswerForm::kRegex, regex.pattern = "^The answer is (.+)\\.$";
+  auto defect = [&](const std::string& text) { return format_defect(kProblem.problem, sample(text, false), regex); };
+  EXPECT_EQ(defect("He has 12 + 5 = 17 apples.\nThe answer is 17."), "");
+  EXPECT_EQ(defect("He has 12 + 5 = 17 apples, I think."), "no answer in the form");
+  EXPECT_EQ(defect("He has 12 + 5.\nThe answer is 17.\nThe answer is 18."), "several answers");
+  EXPECT_EQ(defect("He has 12 + 5 = 17.\nThe answer is 17.\nSo."), "text after the answer");
+  regex.pattern = "(a+)+$";
+  EXPECT_EQ(defect(std::string(40, 'a') + "b and so on and on"), "no answer in the form");  // comes back
+  try {
+    regex.pattern = "(";
+    regex.validate("reward.format");
+    FAIL();
+  } catch (const UsageError& e) {
+    EXPECT_EQ(e.message(), "pattern \"(\": missing closing parenthesis at character 2");
+  }
+  regex.pattern.clear();
+  EXPECT_THROW(regex.validate("x"), UsageError);
+}
+
+TEST(Format, TheScriptIsTheQuestions) {
+  FormatOptions options;
+  auto defect = [&](const std::string& question, const std::string& text) { return format_defect(question, sample(text, false), options); };
+  const std::string russian = "У Тома двенадцать яблок, он покупает ещё пять: 12 + 5 = 17. #### 17";
+  EXPECT_EQ(defect("How many apples has Tom now?", russian), "another script than the question's");
+  EXPECT_EQ(defect("Сколько яблок у Тома?", russian), "");
+  EXPECT_EQ(defect("Сколько яблок у Тома?", kGood), "another script than the question's");
+  EXPECT_EQ(defect("How large is the angle α?", "Since α + β + γ = π, α = β = γ gives \\alpha = π/3. #### π/3"), "");
+  EXPECT_EQ(defect("トムはりんごを何個持っていますか", "トムのりんごは十二個です。十二たす五は十七。12 + 5 = 17 #### 17"), "");
+  EXPECT_EQ(defect("What is 12 + 5?", "12 + 5 = 17, 17 + 1 = 18 #### 18"), "");
+}
+
 TEST(Plausible, IsTheFormulaOfTheMethod) {
   RewardOptions options;
   options.kind = RewardKind::kPlausible;
@@ -113,6 +149,119 @@ TEST(Accuracy, RewardsRightAnswers) {
   EXPECT_EQ(*samples[3].reward, -0.5);
 }
 
+// Lengths 10, 20, 30 around a mean of 20; the mixed group is left alone.
+TEST(Accuracy, RelativeLengthGivesAllRightGroupsASignal) {
+  RewardOptions options;
+  options.relative_length = 0.8;
+  Composite composite(options, nullptr, {}, nullptr, 100);
+  std::vector<Sample> samples;
+  for (const int n : {10, 20, 30, 10, 30}) {
+    samples.push_back(sample(kGood, true));
+    samples.back().token_ids.assign(size_t(n), 1);
+  }
+  samples[3].problem_id = samples[4].problem_id = "q", samples[4].correct = false;
+  run(composite, samples);
+  EXPECT_DOUBLE_EQ(*samples[0].reward, 1.4);
+  EXPECT_DOUBLE_EQ(*samples[1].reward, 1.0);
+  EXPECT_DOUBLE_EQ(*samples[2].reward, 0.6);
+  EXPECT_DOUBLE_EQ(*samples[3].reward, 1.0);
+  EXPECT_DOUBLE_EQ(*samples[4].reward, 0.0);
+  options.relative_length = 5;  // bounded
+  Composite steep(options, nullptr, {}, nullptr, 100);
+  run(steep, samples);
+  EXPECT_DOUBLE_EQ(*samples[0].reward, 1.5);
+  EXPECT_DOUBLE_EQ(*samples[2].reward, 0.5);
+  options.kind = RewardKind::kPlausible;
+  EXPECT_THROW(options.validate("x"), UsageError);
+}
+
+class LastDigit : public RewardTerm {
+ public:
+  std::string name() const override { return "last_digit"; }
+  std::vector<std::optional<double>> values(std::span<const RewardItem> items) override {
+    std::vector<std::optional<double>> out;
+    for (const auto& i : items) out.push_back(i.sample->text.ends_with("15") ? std::optional(0.5) : std::nullopt);
+    seen += items.size();
+    return out;
+  }
+  size_t seen = 0;
+};
+
+TEST(Composite, FurtherTermsJoinBehindTheGates) {
+  RewardOptions options;
+  options.kind = RewardKind::kPlausible, options.weight_model = 0, options.weight_judge = 0;
+  Composite composite(options, nullptr, {}, nullptr, 100);
+  const auto term = std::make_shared<LastDigit>();
+  composite.add(term, 0.2);
+  std::vector<Sample> samples = {sample(kGood, false), sample(kGood, true), sample("15", false), sample("He has 12 + 4 = 16 of them. #### 16", false)};
+  run(composite, samples);
+  EXPECT_DOUBLE_EQ(*samples[0].reward, 0.6);
+  EXPECT_EQ(samples[0].scores.at("last_digit"), 0.5);
+  EXPECT_EQ(*samples[1].reward, 0);
+  EXPECT_EQ(*samples[2].reward, -1);
+  EXPECT_DOUBLE_EQ(*samples[3].reward, 0.5);
+  EXPECT_EQ(term->seen, 2u);
+  EXPECT_EQ(composite.unjudged(), 1);
+}
+
+// The type has no place for a gold answer: adding one breaks this binding.
+TEST(Judge, ItemsHoldNoGold) {
+  const JudgeItem item{"p", "s"};
+  const auto& [problem, solution] = item;
+  EXPECT_EQ(problem + solution, "ps");
+  static_assert(sizeof(JudgeItem) == 2 * sizeof(std::string));
+}
+
+TEST(GeneratorJudge, ReadsOnlyWholeJudgements) {
+  const auto good = read_judgement("Let me see {x}.\n```json\n{\"relevance\": 3, \"coherence\": \"2\", \"facts\": 1.5, \"writing\": 0}\n```");
+  ASSERT_TRUE(good);
+  EXPECT_DOUBLE_EQ(good->normalised(), 6.5 / 12);
+  for (const char* bad : {"", "3 3 3 3", "{\"relevance\": 3, \"coherence\": 2, \"facts\": 1}", "{\"relevance\": 4, \"coherence\": 2, \"facts\": 1, \"writing\": 1}",
+                          "{\"relevance\": \"high\", \"coherence\": 2, \"facts\": 1, \"writing\": 1}", "{\"relevance\": 3, \"coherence\": 2"})
+    EXPECT_FALSE(read_judgement(bad)) << bad;
+}
+
+// Answers nonsense the first time it is asked about a solution, and always about "hopeless".
+class Mumbler : public Generator {
+ public:
+  std::vector<Sample> generate(const GenerateRequest& request, const std::function<void(const Sample&)>& = {}) override {
+    std::vector<Sample> out;
+    for (const auto& p : request.prompts) {
+      EXPECT_EQ(p.messages.at(0).content.find("14"), std::string::npos) << "the gold answer reached the judge";
+      Sample s;
+      const bool hopeless = p.text.find("hopeless") != std::string::npos;
+      s.text = request.first_sample_id == 0 || hopeless ? "well …" : "{\"relevance\":3,\"coherence\":3,\"facts\":3,\"writing\":3}";
+      out.push_back(s);
+    }
+    ++calls;
+    return out;
+  }
+  std::string describe() const override { return "mumbler"; }
+  int calls = 0;
+};
+
+TEST(GeneratorJudge, AsksAgainAndThenGivesUp) {
+  const auto generator = std::make_shared<Mumbler>();
+  auto judge = std::make_shared<GeneratorJudge>(generator, load_rubric(""));
+  const std::vector<JudgeItem> items = {{"q", "fine"}, {"q", "hopeless"}};
+  const auto out = judge->judge(items);
+  ASSERT_TRUE(out[0]);
+  EXPECT_EQ(out[0]->normalised(), 1);
+  EXPECT_FALSE(out[1]);
+  EXPECT_EQ(generator->calls, 3);
+  EXPECT_EQ(judge->unread(), 1);
+  // Through the composite: the gold of kProblem is 14, and the judge is never shown it.
+  RewardOptions options;
+  options.kind = RewardKind::kPlausible, options.weight_model = 0;
+  Composite composite(options, nullptr, {}, judge, 100);
+  std::vector<Sample> samples = {sample(kGood, false)};
+  run(composite, samples);
+  EXPECT_EQ(*samples[0].reward, 0.75);
+  GeneratorJudgeOptions cold;
+  cold.temperature = 0;
+  EXPECT_THROW(cold.validate("judge"), UsageError);
+}
+
 TEST(RuleJudge, PrefersCoherentChainsAndIgnoresCorrectness) {
   RuleJudge judge;
   auto score = [&](const std::string& solution) {
@@ -132,6 +281,8 @@ TEST(RuleJudge, PrefersCoherentChainsAndIgnoresCorrectness) {
   EXPECT_LT(open, right - 0.05);
   EXPECT_LT(loop, 0.4);
 }
+
+TEST(Rubric, TheFileIsTheBuiltInText) { EXPECT_EQ(read_file("recipes/rubrics/worked_solution.md"), load_rubric("")); }
 
 TEST(Rubric, FillsInAndRefusesATextWithoutPlaces) {
   EXPECT_EQ(judge_prompt({"P {solution}", "S"}, "a {problem} b {solution} c"), "a P {solution} b S c");

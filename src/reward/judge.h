@@ -38,7 +38,7 @@ class RuleJudge : public JudgeBackend {
   std::vector<std::optional<RubricScores>> judge(std::span<const JudgeItem> items) override;
 };
 
-// The rubric as a prompt: {problem} and {solution} are filled in. `path` empty: the built-in text (the same as recipes/rubric.md).
+// The rubric as a prompt: {problem} and {solution} are filled in. `path` empty: the built-in text (the same as recipes/rubrics/worked_solution.md).
 std::string judge_prompt(const JudgeItem& item, const std::string& rubric);
 std::string load_rubric(const std::string& path);  // throws Error when a placeholder is missing
 

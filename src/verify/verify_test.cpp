@@ -2,20 +2,139 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 namespace foil::verify {
 namespace {
 
-Outcome outcome(const char* gold, const char* text) { return check(gold, text).outcome; }
+struct Case {
+  const char *gold, *text, *verdict, *rule;
+};
 
-TEST(Verify, NumbersAreExact) {
-  EXPECT_EQ(outcome("18", "#### 18"), Outcome::kCorrect);
-  EXPECT_EQ(outcome("18", "#### 19"), Outcome::kWrong);
-  EXPECT_EQ(outcome("3e-7", "4e-7"), Outcome::kWrong);
-  EXPECT_EQ(outcome("\\frac{1}{1009!}", "\\frac{1}{1011!}"), Outcome::kWrong);
-  EXPECT_EQ(outcome("2^{-90}", "2^{-89}"), Outcome::kWrong);
-  EXPECT_EQ(outcome("3-1/e", "3+1/e"), Outcome::kWrong);
-  EXPECT_EQ(outcome("e^{i\\pi}", "-1"), Outcome::kCorrect);
-  EXPECT_EQ(outcome("212_3", "212_4"), Outcome::kWrong);
+void expect_all(std::initializer_list<Case> cases, const Options& options = {}) {
+  for (const Case& c : cases) {
+    const Verdict v = check(c.gold, c.text, options);
+    EXPECT_STREQ(to_string(v.outcome), c.verdict) << c.gold << " | " << c.text << "\n  " << v.gold_read << " | " << v.answer_read << " | " << v.note;
+    EXPECT_EQ(v.rule, c.rule) << c.gold << " | " << c.text;
+  }
+}
+
+TEST(Verify, SmallDifferencesAreDifferences) {
+  expect_all({{"3e-7", "4e-7", "wrong", "rational"},
+              {"\\frac{1}{1009!}", "\\frac{1}{1011!}", "wrong", "rational"},
+              {"2^{-90}", "2^{-89}", "wrong", "rational"},
+              {"3-1/e", "3+1/e", "wrong", "numeric"},
+              {"\\sqrt{2}+10^{-300}", "\\sqrt{2}", "wrong", "numeric"},
+              {"e^{\\pi\\sqrt{163}}", "262537412640768744", "wrong", "numeric"},
+              {"x^{100}", "x^{100}+10^{-50}", "wrong", "numeric"}});
+}
+
+TEST(Verify, VerdictShowsBothReadings) {
+  const Verdict v = check("\\frac{3}{4}", "So the answer is \\boxed{\\frac{3}{5}}.");
+  EXPECT_EQ(v.outcome, Outcome::kWrong);
+  EXPECT_EQ(v.rule, "rational");
+  EXPECT_EQ(v.gold_read, "3/4");
+  EXPECT_EQ(v.answer_read, "3/5");
+  EXPECT_EQ(v.answer_text, "\\frac{3}{5}");
+}
+
+TEST(Verify, UnreadableSaysWhichSideAndWhere) {
+  const Verdict answer = check("2", "\\boxed{2 + \\frac{3}}");
+  EXPECT_EQ(answer.outcome, Outcome::kUnreadable);
+  EXPECT_EQ(answer.note, "answer: something is missing at the end at byte 12");
+  const Verdict gold = equal(parse("(1, 2"), parse("3"));
+  EXPECT_EQ(gold.outcome, Outcome::kUnreadable);
+  EXPECT_EQ(gold.note, "gold: unbalanced brackets at byte 0");
+  const Verdict none = check("2", "   ");
+  EXPECT_EQ(none.outcome, Outcome::kUnreadable);
+  EXPECT_EQ(none.rule, "no_answer");
+  // the same characters are the same answer even when they cannot be read
+  EXPECT_EQ(check("\\weird{x}{", "\\weird{x}{").outcome, Outcome::kCorrect);
+}
+
+TEST(Verify, NeverANumberOutOfAnUnreadableFormula) {
+  expect_all({{"2", "The answer is $2 \\frac{3}$.", "unreadable", "unreadable"},
+              {"3", "$\\unknown{x}{3}$", "unreadable", "unreadable"},
+              {"12", "\\boxed{12", "unreadable", "unreadable"},
+              {"11", "11 6/6", "unreadable", "unreadable"},
+              {"1", "The answer is 11 6/6.", "unreadable", "unreadable"},
+              {"2", "\\boxed{2 - \\sqrt{3}", "unreadable", "unreadable"}});
+}
+
+TEST(Verify, OptionsSettleWhatMathematicsDoesNot) {
+  Options o;
+  o.units_optional = false;
+  expect_all({{"15 cm", "15", "wrong", "unit"}, {"15 cm", "15 cm", "correct", "identical"}, {"90^\\circ", "\\pi/2", "correct", "unit"}}, o);
+  o = {};
+  o.percent_is_fraction = false;
+  expect_all({{"50\\%", "0.5", "wrong", "percent"}, {"50\\%", "50", "correct", "percent"}}, o);
+  o = {};
+  o.round_to_gold = false;
+  expect_all({{"3.14", "\\pi", "wrong", "numeric"}}, o);
+  o = {};
+  o.ordered_tuples = false;
+  expect_all({{"(1,2)", "(2,1)", "correct", "tuple"}, {"[1,2)", "[1,2)", "correct", "identical"}}, o);
+}
+
+TEST(Verify, BudgetIsCountedNotTimed) {
+  Options small;
+  small.budget = 50;
+  const Verdict v = check("(a+b+c)^6", "(c+a+b)^6", small);
+  EXPECT_EQ(v.outcome, Outcome::kWrong);
+  EXPECT_EQ(v.rule, "budget");
+  EXPECT_EQ(v.note, "not decided within 50 operations");
+  EXPECT_TRUE(check("(a+b+c)^6", "(c+a+b)^6").correct());
+}
+
+TEST(Verify, GoldIsParsedOnceAndSharedByThreads) {
+  const Reading gold = parse_gold("The sum is \\boxed{\\frac{1+\\sqrt{5}}{2}}.");
+  std::vector<std::thread> threads;
+  std::vector<int> right(4);
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) right[t] += check(gold, i % 2 ? "\\boxed{2\\cos 36^\\circ}" : "\\boxed{1.618}").correct();
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(right, (std::vector<int>{100, 100, 100, 100}));
+}
+
+TEST(Verify, Classes) {
+  EXPECT_EQ(classes({"1/2", "0.5", "2", "\\frac{2}{4}", "((", "2.0", "x"}), (std::vector<int>{0, 0, 1, 0, -1, 1, 2}));
+}
+
+// Each comes back at once with a verdict: measured in processor time of this thread, with room for a loaded machine.
+TEST(Verify, HostileInputComesBack) {
+  const auto repeat = [](const std::string& s, int n) {
+    std::string out;
+    for (int i = 0; i < n; ++i) out += s;
+    return out;
+  };
+  const std::vector<std::string> hostile = {
+      repeat("(", 300) + "1" + repeat(")", 300), repeat("(", 5000) + "1" + repeat(")", 5000), repeat("{", 1000), repeat("}", 1000), repeat("\\frac", 500), repeat("\\sqrt{", 400) + "2" + repeat("}", 400),
+      "9^{9^{9^9}}", "(9^9)^{9^9}", "2^{-10^{18}}", "e^{e^{e^{e^{e}}}}", "100000!", "10000000!!", "\\binom{10^9}{10^8}", "(1+x)^{1000}", "(a+b+c+d+e)^{200}", "\\sin(10^{100})", "\\lfloor 10^{300}\\pi\\rfloor",
+      repeat("9", 1'000'000), "1." + repeat("9", 1'000'000), std::string("a\0b", 3), "\xff\xfe\x80", "\\text{\xc3", repeat("1,", 30'000), repeat("<answer>", 5000), repeat("the answer is ", 20'000), repeat("####", 20'000),
+      repeat("$1$ ", 50'000), repeat("**", 100'000), repeat("\\boxed{", 2000), repeat("\\boxed{1} and ", 20'000), repeat("|x", 500), repeat("\\begin{pmatrix}", 500), repeat("-", 50'000) + "1", repeat("2^", 800) + "2", "1/0", "0^0", "\\log_0 0", "\\tan(\\pi/2)"};
+  for (const std::string& s : hostile)
+    for (const std::string& gold : {std::string("1"), s}) {
+      const std::clock_t begin = std::clock();
+      const Verdict v = check(gold, s);
+      const double ms = 1000.0 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+      EXPECT_LT(ms, 100) << s.substr(0, 40);
+      EXPECT_EQ(v.outcome, check(gold, s).outcome) << s.substr(0, 40);
+      EXPECT_FALSE(v.rule.empty()) << s.substr(0, 40);
+    }
+}
+
+TEST(Verify, SymmetricButForTheDocumentedGoldRules) {
+  const std::vector<std::string> answers = {"1/2", "0.5", "50\\%", "\\frac{1}{2}", "1:2", "x", "x=1", "1", "[1,2)", "1 \\le x < 2", "\\{1,2\\}", "1,2", "2,1", "(1,2)", "\\pm 1", "-1,1", "15 cm", "15", "90^\\circ", "\\pi/2", "\\text{Friday}", "A", "(A)",
+                                            "\\begin{pmatrix}1\\\\2\\end{pmatrix}", "y=2x", "2x", "2x=y", "4:30", "4:30 PM", "\\emptyset", "no solution", "\\mathbb{R}", "(-\\infty,\\infty)", "1,234", "1234", "i", "e^{i\\pi/2}"};
+  for (const std::string& a : answers)
+    for (const std::string& b : answers) {
+      const Verdict v = equal(parse(a), parse(b)), w = equal(parse(b), parse(a));
+      if (v.rule == "rounded" || w.rule == "rounded") continue;
+      EXPECT_EQ(v.outcome, w.outcome) << a << " | " << b << ": " << v.rule << ", " << w.rule;
+    }
 }
 
 }  // namespace

@@ -186,6 +186,7 @@ struct Generator {
   int64_t root = 1;         // generator^root is the base; exponents count in 1/root
   bool imaginary = false;   // i
   bool radical = false;     // a prime: generator^root = prime
+  bool variable = false;    // a variable, or a root of one
   Rational prime;
 };
 
@@ -231,6 +232,17 @@ class Ring {
     if (la * lb > 40 * kMaxTerms) throw GaveUp{};
     fmpq_mpoly_mul(out, a, b, ctx_);
     check(out);
+  }
+
+  // No algebraic relation between the generators but those reduce() knows.
+  bool independent() const {
+    int transcendental = 0;
+    for (const Generator& g : generators_) {
+      if (g.variable || g.imaginary || g.radical) continue;
+      if (g.key != "π" && g.key != "e^1*") return false;
+      if (++transcendental > 1) return false;
+    }
+    return true;
   }
 
   // Rewrites powers of i and of radicals by their relations.
@@ -444,6 +456,12 @@ class Ring {
     generator_power(g, n, d, out);
   }
 
+  // x^(n/d): the generator of x stands for x^(1/root).
+  void variable_root(const Expr& x, const Rational& exponent, Fraction* out) {
+    kernel_power(std::string(x.name), exponent, out);
+    generators_[generator(std::string(x.name))].variable = true;
+  }
+
   void power_by(const Expr& base, const Expr& exponent, Fraction* out) {
     // base^(a+b) = base^a · base^b
     if (exponent.is(Kind::kAdd)) {
@@ -466,6 +484,7 @@ class Ring {
         return;
       }
       if (const auto b = exact_rational(base, budget_)) return rational_power(*b, *r, out);
+      if (base.is(Kind::kSymbol)) return variable_root(base, *r, out);
       return kernel_power("(" + normal_key(base) + ")", *r, out);
     }
     // constant times rest
@@ -551,7 +570,11 @@ class Ring {
     budget_.spend(4);
     switch (e.kind) {
       case Kind::kNumber: case Kind::kBase: return constant(value_of(e), out);
-      case Kind::kSymbol: return symbol(std::string(e.name), out);
+      case Kind::kSymbol: {
+        const size_t g = generator(std::string(e.name));
+        generators_[g].variable = true;
+        return generator_power(g, 1, 1, out);
+      }
       case Kind::kPi: return symbol("π", out);
       case Kind::kE: return kernel_power("e^1*", Rational(1), out);
       case Kind::kI: {
@@ -614,6 +637,7 @@ class Ring {
           exponent = Rational(1) / *n;
         }
         if (const auto b = exact_rational(e[0], budget_)) return rational_power(*b, exponent, out);
+        if (e[0].is(Kind::kSymbol)) return variable_root(e[0], exponent, out);
         return kernel_power("(" + to_string(e[0]) + ")", exponent, out);
       }
       case Fn::kExp: {
@@ -716,7 +740,7 @@ Fraction::~Fraction() {
 
 }  // namespace
 
-bool proves_equal(const Expr& a, const Expr& b, Budget& budget) {
+Identity identity(const Expr& a, const Expr& b, Budget& budget) {
   try {
     Ring ring(budget);
     ring.collect(a);
@@ -729,9 +753,10 @@ bool proves_equal(const Expr& a, const Expr& b, Budget& budget) {
     ring.mul(y.num, y.num, x.den);
     fmpq_mpoly_sub(x.num, x.num, y.num, ring.ctx());
     ring.reduce(x.num);
-    return fmpq_mpoly_is_zero(x.num, ring.ctx());
+    if (fmpq_mpoly_is_zero(x.num, ring.ctx())) return Identity::kEqual;
+    return ring.independent() ? Identity::kDifferent : Identity::kUnknown;
   } catch (const GaveUp&) {
-    return false;
+    return Identity::kUnknown;
   }
 }
 

@@ -2,7 +2,7 @@
 //
 // Generators are the variables, π, e, i (i² = −1), radicals of primes (p^{1/n}, reduced by their relation; distinct ones are
 // linearly independent over ℚ, Besicovitch 1940), powers b^x split along sums in x, logarithms of primes, and every other
-// subexpression as a name. "True" is a proof; "false" only says that this form did not show it.
+// subexpression as a name. Where all generators are independent the answer is a proof either way.
 #pragma once
 #include <optional>
 
@@ -14,8 +14,11 @@ namespace foil::verify {
 // The exact value of a constant expression when it is rational and stays small enough; nullopt otherwise.
 std::optional<Rational> exact_rational(const Expr& e, Budget& budget);
 
-// a ≡ b as rational functions in the generators.
-bool proves_equal(const Expr& a, const Expr& b, Budget& budget);
+enum class Identity { kEqual, kDifferent, kUnknown };
+// a ≡ b as rational functions in the generators. kDifferent only if they are independent (variables, their roots, i, radicals, and
+// one of π and e).
+Identity identity(const Expr& a, const Expr& b, Budget& budget);
+inline bool proves_equal(const Expr& a, const Expr& b, Budget& budget) { return identity(a, b, budget) == Identity::kEqual; }
 
 // a = b and c = d are the same equation up to rearrangement and a constant factor: a − b and c − d have proportional numerators.
 bool proves_proportional(const Expr& a, const Expr& b, const Expr& c, const Expr& d, Budget& budget);

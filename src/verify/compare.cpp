@@ -569,6 +569,13 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   const auto single = [](const Expr& e) { return (e.is(Kind::kSet) || e.is(Kind::kList)) && e.count == 1; };
   if (single(g) && !collection(a)) return equal_answers(g[0], a, c);
   if (single(a) && !collection(g)) return equal_answers(g, a[0], c);
+  // "1/2 or 0.5": one value in several spellings
+  if ((g.is(Kind::kList) && g.index == 2 && !collection(a)) || (a.is(Kind::kList) && a.index == 2 && !collection(g))) {
+    const Expr& list = g.is(Kind::kList) ? g : a;
+    bool all = list.count <= 8;
+    for (uint32_t i = 0; i < list.count && all; ++i) all = g.is(Kind::kList) ? equal_answers(list[i], a, c) : equal_answers(g, list[i], c);
+    if (all) return true;
+  }
   if (g.is(Kind::kCases) && a.is(Kind::kCases)) {
     const bool equal = members_match(g, a, c);
     c.rule = "cases";

@@ -123,7 +123,7 @@ void print_all(const Expr& e, std::string& out, const char* separator) {
 
 void print_operand(const Expr& e, std::string& out) {
   const bool atom = (e.is(Kind::kNumber) && value_of(e).is_integer() && value_of(e).sign() >= 0) || e.is(Kind::kSymbol) ||
-                    e.is(Kind::kPi) || e.is(Kind::kE) || e.is(Kind::kI) || e.is(Kind::kCall) || e.is(Kind::kTuple) || e.is(Kind::kSet);
+                    e.is(Kind::kPi) || e.is(Kind::kE) || e.is(Kind::kI) || e.is(Kind::kCall) || e.is(Kind::kTuple) || e.is(Kind::kSet) || e.is(Kind::kInfinity);
   if (!atom) out += '(';
   print(e, out);
   if (!atom) out += ')';

@@ -449,9 +449,8 @@ Span value_in(std::string_view text, Span s) {
     while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
     Span value{fs[first].begin, fs.back().end};
     // "$28$ percent", "$5$ cm"
-    Span more = value;
-    more.end = std::min(value.end + 16, s.end);
-    for (size_t end = more.end; end > value.end + 1; --end) {
+    const size_t reach = std::min(value.end + 16, s.end);
+    for (size_t end = value.end + 2; end <= reach; ++end) {
       if (end < s.end && letter(text[end]) && letter(text[end - 1])) continue;
       const std::string_view tail = text.substr(value.end, end - value.end);
       if (tail.find("percent") == std::string_view::npos && tail.find('%') == std::string_view::npos) continue;

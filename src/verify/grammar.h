@@ -176,7 +176,7 @@ class Parser {
   ParseMode mode_;
   size_t i_ = 0, relation_start_ = 0;
   int depth_ = 0, group_depth_ = 0;
-  bool abs_open_ = false, norm_open_ = false;
+  bool abs_open_ = false, norm_open_ = false, french_open_ = false;  // ]a, b[
   bool comma_ambiguous_ = false;
   size_t longest_word_ = 0;
   std::string last_number_;

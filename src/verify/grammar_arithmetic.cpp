@@ -80,7 +80,7 @@ bool Parser::starts_factor() const {
   switch (t.type) {
     case Token::kNumber: case Token::kOpen: case Token::kBegin: case Token::kSetOpen: return true;
     case Token::kWord: return !separator() && !at_remark() && !(t.text == "U" || t.text == "union" || t.text == "in" || t.text == "intersect");
-    case Token::kPunct: return t.op == '(' || t.op == '[' || (t.op == '|' && !abs_open_);
+    case Token::kPunct: return t.op == '(' || (t.op == '[' && !french_open_) || (t.op == '|' && !abs_open_);
     case Token::kCommand:
       if (t.text == "rangle" || t.text == "rfloor" || t.text == "rceil" || t.text == "cup" || t.text == "cap" || t.text == "bigcup" || t.text == "setminus" || t.text == "smallsetminus" || t.text == "backslash" || t.text == "pm" ||
           t.text == "mp" || t.text == "choose" || t.text == "to" || t.text == "rightarrow" || t.text == "Rightarrow" || t.text == "implies" || t.text == "iff" || t.text == "over" || t.text == "atop" || t.text == "therefore" ||

@@ -114,7 +114,7 @@ const Expr* Parser::bracket() {
   const char open = cur().op;
   next();
   ++group_depth_;
-  const bool abs = std::exchange(abs_open_, false), norm = std::exchange(norm_open_, false);
+  const bool abs = std::exchange(abs_open_, false), norm = std::exchange(norm_open_, false), french = std::exchange(french_open_, open == ']');
   const bool separators = has_comma_before_close();
   const Comma comma = separators ? std::exchange(mode_.comma, Comma::kSeparator) : mode_.comma;
   std::vector<const Expr*> items;
@@ -135,11 +135,15 @@ const Expr* Parser::bracket() {
     }
     if (at(Token::kEnd) || at(Token::kBad)) fail_at(open_token, "unbalanced brackets");
     items.push_back(relation());
-    if (!separator() && !at_op(')') && !at_op(']') && !at_op('[')) fail(at(Token::kEnd) ? "unbalanced brackets" : "unexpected " + describe());
+    if (!separator() && !at_op(')') && !at_op(']') && !at_op('[')) {
+      if (at(Token::kEnd)) fail_at(open_token, "unbalanced brackets");
+      fail("unexpected " + describe());
+    }
   }
   --group_depth_;
   mode_.comma = comma;
   abs_open_ = abs;
+  french_open_ = french;
   norm_open_ = norm;
   if (items.size() == 1) {
     if ((open == '(' && close == ')') || (open == '[' && close == ']')) {

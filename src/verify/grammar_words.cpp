@@ -114,6 +114,8 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
     }
   }
   if (i_ == start) return false;
+  // "a week", "per person": a rate's denominator alone is commentary
+  if (text.rfind("a ", 0) == 0 || text.rfind("an ", 0) == 0 || text.rfind("per ", 0) == 0 || text.rfind("each", 0) == 0) return true;
   unit = parse_unit(text);
   if (unit.name.empty() && number_word(fold(text)) >= 0) fail("two numbers in a row");
   return true;
@@ -131,12 +133,12 @@ bool Parser::word_is_unit(const Lexeme& t, const Expr* value, bool first) const 
 bool Parser::unit_like(const Lexeme& t) const {
   if (mode_.words_are_products) return false;
   const std::string_view w = t.text;
+  if ((w == "st" || w == "nd" || w == "rd" || w == "th") && !t.space_before) return true;  // 6th
   if (function_names().count(w) || w == "pi" || is_greek_word(w) || w == "infinity" || w == "inf" || w == "oo") return false;
   const bool known = is_unit_word(w);
   const Lexeme& after = t_[std::min<size_t>(static_cast<size_t>(&t - t_.data()) + 1, t_.size() - 1)];
   if (w == "per" || w == "each") return true;
   if ((w == "a" || w == "an") && t.space_before && !latex_ && after.type == Token::kWord && after.text.size() > 1) return true;  // 840 a week
-  if ((w == "st" || w == "nd" || w == "rd" || w == "th") && !t.space_before) return true;                                     // 6th
   if (w.size() == 1) {
     // "15 m" in plain text; in LaTeX or without the space a letter is a variable. "15m²" is written for units only.
     if (known && w == "m" && !latex_ && after.op == '^' && after.tight) return true;

@@ -29,7 +29,7 @@ TEST(Parse, Numbers) {
   EXPECT_EQ(read("3\\frac12"), "7/2");
   EXPECT_EQ(read("3\\frac{7}{2}"), "3*(7/2)");
   EXPECT_EQ(read("-1 1/2"), "-3/2");
-  EXPECT_EQ(read("-1./3"), "-1/3");
+  EXPECT_EQ(read("-1./3"), "-(1/3)");
   EXPECT_EQ(read("4.5e33").substr(0, 4), "4500");
   EXPECT_EQ(read("152A_{11}"), "152A_11");
   EXPECT_EQ(read("0.0011_{2}"), "0.0011_2");

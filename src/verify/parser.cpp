@@ -73,7 +73,8 @@ const Expr* Parser::statement(bool top) {
       }
       next();
     }
-    if (ends_statement()) break;
+    const bool french = top && at_op(']') && items.empty() && groups.empty();  // ]a, b[
+    if (!french && ends_statement()) break;
     if (top && !(items.empty() && groups.empty()) && at_remark()) {
       while (!at(Token::kEnd) && !at(Token::kBad)) next();
       break;

@@ -11,6 +11,8 @@ namespace foil::verify {
 
 namespace {
 
+constexpr slong kFunctionPrecision = 640;  // functions at random points
+constexpr slong kAgreement = 300;          // … agree where |a − b| < 2^−300 · max(|a|, 1)
 constexpr slong kFinalPrecision = 1024;  // "numeric" equality of constants: |a − b| < 2^−900 · max(|a|, 1)
 
 // ±1 for ±∞, 0 for anything else.
@@ -86,9 +88,9 @@ bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c)
     if (last < 0) continue;
     if (!tried_exact) {
       tried_exact = true;
-      if (proves_equal(a, b, c.budget)) {
+      if (const Identity id = identity(a, b, c.budget); id != Identity::kUnknown) {
         c.rule = "algebraic";
-        return true;
+        return id == Identity::kEqual;
       }
       const Expr* difference = c.arena.sub(&a, &b);
       if (const auto bits = separation_bits(*difference, c.budget)) {
@@ -173,7 +175,7 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
           point.emplace_back(name, Rational(negative ? -r : r, (1 << 20) + 7 * (k + 1)));
         }
       }
-      for (const slong p : {slong{96}, slong{320}}) {
+      for (const slong p : {slong{96}, kFunctionPrecision}) {
         BallContext bc{c.budget, p, &point};
         bc.log_is_base_ten = base_ten;
         bc.complex_allowed = complex;
@@ -183,13 +185,13 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
         if (told < 0) break;
         if (!exact_tried) {
           exact_tried = true;
-          if (proves_equal(a, b, c.budget)) {
+          if (const Identity id = identity(a, b, c.budget); id != Identity::kUnknown) {
             c.rule = "polynomial";
-            return 1;
+            return id == Identity::kEqual ? 1 : 0;
           }
         }
-        // a difference below 2^−40 of the value: otherwise look closer
-        if (below_power(d, -50)) {
+        if (p < kFunctionPrecision) continue;
+        if (below_power(d, -kAgreement)) {
           ++agreed;
           kinds_agreed |= 1 << (k % 4 == 1 ? 1 : 0);
           break;
@@ -197,7 +199,7 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
         Ball x;
         if (evaluate(a, bc, x)) {
           acb_div(d.get(), d.get(), x.get(), p);
-          if (d.finite() && below_power(d, -50)) {
+          if (d.finite() && below_power(d, -kAgreement)) {
             ++agreed;
             break;
           }

@@ -25,9 +25,10 @@ TEST(Verify, SmallDifferencesAreDifferences) {
               {"\\frac{1}{1009!}", "\\frac{1}{1011!}", "wrong", "rational"},
               {"2^{-90}", "2^{-89}", "wrong", "rational"},
               {"3-1/e", "3+1/e", "wrong", "numeric"},
-              {"\\sqrt{2}+10^{-300}", "\\sqrt{2}", "wrong", "numeric"},
+              {"\\sqrt{2}+10^{-300}", "\\sqrt{2}", "wrong", "algebraic"},
               {"e^{\\pi\\sqrt{163}}", "262537412640768744", "wrong", "numeric"},
-              {"x^{100}", "x^{100}+10^{-50}", "wrong", "numeric"}});
+              {"x^{100}", "x^{100}+10^{-50}", "wrong", "polynomial"},
+              {"\\sin x", "\\sin x+10^{-40}", "wrong", "numeric"}});
 }
 
 TEST(Verify, VerdictShowsBothReadings) {

@@ -6,13 +6,7 @@
 #include "base/random.h"
 #include "data/verification.h"
 #include "nn/value_head.h"
-#if __has_include("text/chat_template.h")
 #include "text/chat_template.h"
-#else
-namespace foil::text {
-static std::string render_chat(const Tokenizer&, const nlohmann::json&, bool) { throw foil::Error("chat templates are not built in yet", "prompt"); }
-}
-#endif
 #include "text/word_tokenizer.h"
 #include "train/reference.h"
 

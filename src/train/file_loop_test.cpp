@@ -48,6 +48,7 @@ TEST(Sft, MicroBatchesDoNotChangeTheResult) {
     models.push_back(tiny_model());
     auto o = loop(8, 3, 1e-3);
     o.batch.micro_batch_tokens = budget;
+    o.optimizer.eps = 1e-4;  // with 1e-8, Adam turns the rounding of a gradient near zero into a whole step
     train_sft(models.back(), examples(8), {o}, context(dir.path));
   }
   EXPECT_LT(largest_difference(models[0], models[1]), 1e-6);

@@ -106,7 +106,7 @@ def policy():
 
     for loss in ["grpo", "bnpo", "dr_grpo", "dapo"]:
         high = 0.28 if loss == "dapo" else 0.2
-        extra = {"max_completion_tokens": 10} if loss == "dr_grpo" else {}
+        extra = {"constant_tokens": 10} if loss == "dr_grpo" else {}
         run(loss, loss, clip_high=high, options={"loss": loss, **extra})
         run(loss + ", kl", loss, clip_high=high, beta=0.04, options={"loss": loss, "kl_coefficient": 0.04, **extra})
         run(loss + ", truncated importance", loss, clip_high=high, vllm=True, options={"loss": loss, **extra})

@@ -17,7 +17,7 @@ inline const std::vector<Summary>& summaries() {
       {"run", "the whole method from a recipe: problems in, better reasoner and report out", "The whole road", true},
       {"negatives", "plausible wrong answers for your model and problems, as a preference file", "The whole road", true},
       {"train", "one training stage: sft, rl, reward or preference", "Stages", true},
-      {"generate", "sample answers from a model or an OpenAI-compatible endpoint", "Stages", true},
+      {"generate", "sample answers from a model", "Stages", true},
       {"score", "rewards and verdicts for samples", "Stages", true},
       {"pair", "preference pairs from scored samples", "Stages", false},
       {"eval", "benchmarks: pass@k, avg@k, maj@k with intervals, negative flips", "Stages", true},

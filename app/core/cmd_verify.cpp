@@ -85,7 +85,7 @@ void verify_lines(const VerifyArguments& a) {
             if (!verdict.note.empty()) text += fmt::format("  note    {}\n", verdict.note);
             results[i] = std::move(text);
           } else {
-            for (auto& [k, v] : verdict_json(verdict).items()) row[k] = v;
+            row.update(verdict_json(verdict));
             results[i] = row.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
           }
         },

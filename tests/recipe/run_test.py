@@ -47,6 +47,11 @@ def error_of(*arguments):
     return done.returncode, lines[0] if lines else "", done.stderr
 
 
+# The verifier on lines.
+lines = '{"gold": "18", "pred": "#### 18"}\n{"gold": "1/3", "pred": "so it is 0.3"}\n'
+verdicts = [json.loads(line) for line in run([str(foil), "verify"], input=lines).stdout.splitlines()]
+check([v["verdict"] for v in verdicts] == ["correct", "wrong"] and verdicts[0]["gold_read"] == "18", f"foil verify: {verdicts}")
+
 # One run, from nothing to the report.
 start = time.time()
 whole = run(command(work / "whole"))

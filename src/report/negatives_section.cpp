@@ -9,6 +9,7 @@
 namespace foil::report {
 namespace {
 
+constexpr double kNoGap = 0.25;  // of the correct answers' deviation
 constexpr size_t kShownExamples = 4, kMostExamples = 12, kMostCharacters = 6000, kMostWords = 500;
 
 struct Example {
@@ -97,7 +98,7 @@ std::string score_name(const std::string& name) {
 std::string chips(const Pair& pair, const std::string& side) {
   std::string html;
   for (const auto& [name, value] : pair.scores)
-    if (name.rfind(side + "_", 0) == 0) html += fmt::format("<span>{} <b>{}</b></span>", escape(score_name(name.substr(side.size() + 1))), name.find("judge") != std::string::npos ? number(value, 2) : signed_number(value));
+    if (name == side + "_reward_model" || name == side + "_judge" || name == side + "_policy_logprob") html += fmt::format("<span>{} <b>{}</b></span>", escape(score_name(name.substr(side.size() + 1))), name.find("judge") != std::string::npos ? number(value, 2) : signed_number(value));
   return html.empty() ? "" : "<div class='chips'>" + html + "</div>";
 }
 
@@ -111,13 +112,24 @@ std::string column(const std::string& title, Colour colour, const std::string& b
   return fmt::format("<div style='border-top-color:{}'><h4 style='color:{}'>{}</h4><pre>", css(colour), css(colour), title) + body + "</pre>" + score_chips + "</div>";
 }
 
+// Who wrote a side of the pair, from its provenance ("policy#3"); `otherwise` where that is not recorded.
+std::string author(const Pair& pair, const std::string& side, const std::string& otherwise) {
+  const auto it = pair.provenance.find(side);
+  if (it == pair.provenance.end() || it->second.empty()) return otherwise;
+  const std::string source = it->second.substr(0, it->second.find('#'));
+  if (source == "policy") return "the policy’s own";
+  if (source == "generator") return "generator";
+  if (source == "reference") return "reference solution";
+  return escape(source);
+}
+
 std::string card(const Example& e) {
   std::string html = "<div class='example'><div class='problem'>" + escape(shortened(e.problem));
   if (!e.answer.empty()) html += "\n<small>right answer: <b>" + escape(e.answer) + "</b></small>";
   html += "</div><div class='answers'>";
   const Pair* any = e.plausible ? e.plausible : e.rejection;
-  html += column("Right · the policy’s own", Colour::kBlue, escape(shortened(e.chosen)), chips(*any, "chosen"));
-  if (e.plausible) html += column("Wrong · plausible (generator)", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected)), chips(*e.plausible, "rejected"));
+  html += column("Right · " + author(*any, "chosen", "the policy’s own"), Colour::kBlue, escape(shortened(e.chosen)), chips(*any, "chosen"));
+  if (e.plausible) html += column("Wrong · plausible (" + author(*e.plausible, "rejected", "generator") + ")", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected)), chips(*e.plausible, "rejected"));
   if (e.rejection) html += column("Wrong · rejection-sampled", Colour::kOrange, marked(e.chosen, shortened(e.rejection->rejected)), chips(*e.rejection, "rejected"));
   return html + "</div></div>";
 }
@@ -154,8 +166,13 @@ std::string score_part(const eval::AuditResult& audit) {
     const auto *right = d->find("correct"), *plausible = d->find("plausible"), *rejection = d->find("rejection");
     if (right && plausible && rejection && right->count > 1 && plausible->count > 1 && rejection->count > 1) {
       const double gap = right->mean - rejection->mean, left = right->mean - plausible->mean;
-      html += fmt::format("<p>Here rejection-sampled negatives score {} below correct answers and plausible ones {} {}{}.</p>", number(gap), number(std::abs(left)), left >= 0 ? "below" : "above",
-                          gap > 0 ? fmt::format(": the generator closes {} of the gap", percent(std::clamp(1 - left / gap, 0.0, 9.99), 0)) : "");
+      html += "<p>";
+      if (gap < kNoGap * right->deviation)  // then "how much of the gap is closed" says nothing
+        html += "Here the reward model hardly tells the policy’s ordinary mistakes from its right answers, so its scores say little about the plausible ones either. ";
+      html += fmt::format("Rejection-sampled negatives score {} {} correct answers, plausible ones {} {}", number(std::abs(gap)), gap >= 0 ? "below" : "above", number(std::abs(left)), left >= 0 ? "below" : "above");
+      if (gap >= kNoGap * right->deviation && left <= gap)
+        html += left > 0 ? fmt::format(": the generator closes {} of the gap", percent(1 - left / gap, 0)) : ": the generator closes the gap";
+      html += ".</p>";
     }
   }
   for (const auto& d : audit.scores) {

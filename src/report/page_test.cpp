@@ -68,7 +68,7 @@ TEST(Page, AWholeRunIsSelfContainedAndWellFormed) {
   EXPECT_THAT(html, Not(HasSubstr("nan")));
   EXPECT_THAT(html, Not(HasSubstr("Not in this run")));
   for (const char* part : {"RL + plausible-negative DPO", "RL + rejection-sampled DPO", "pass@k", "negative flips", "How the answers score", "shallow classifier", "Is it one trick?",
-                           "From candidates to pairs", "Entropy", "Δ chosen", "Reward by term", "Resolved configuration", "group_size: 8", "2 × AVX2 cores", "distractor"})
+                           "From candidates to pairs", "Entropy", "Δ chosen", "Reward by term", "Resolved configuration", "group_size: 8", "2 × AVX2 cores", "distractor", "Bradley–Terry; 0.69 is guessing", "Evaluating RL", "Right · the policy’s own", "Wrong · plausible (generator)"})
     EXPECT_THAT(html, HasSubstr(part));
 }
 
@@ -159,20 +159,24 @@ TEST(Warnings, EachHazardIsSeen) {
   EXPECT_THAT(found, ::testing::Contains("Chosen answers become less likely in RL + plausible-negative DPO"));
   EXPECT_EQ(warnings(read_run(folder.path))[0].level, Warning::Level::kSerious);
 
+  const Fixture worse(folder.path / "worse", {.skill = {0.02, 0.56, 0.3, 0.3, 0.3}});
+  EXPECT_THAT(titles(read_run(folder.path / "worse")), ::testing::Contains("RL made the policy worse"));
+
   RunData run;
   for (int i = 1; i <= 20; ++i) {
+    run.metrics.push_back({0, "reward_model", i, "accuracy", 0.51});
     run.metrics.push_back({0, "rl", i, "entropy", i < 5 ? 1.0 : 0.02});
     run.metrics.push_back({0, "rl", i, "groups/without_signal_share", 0.9});
   }
   run.pair_counts["plausible"] = 12;
   run.audit.emplace();
-  run.audit->scores.push_back(eval::distribution("reward_model", {"correct", "plausible"}, {{1, 1.2, 0.8}, {-3, -3.1}}));
+  run.audit->scores.push_back(eval::distribution("reward_model", {"correct", "plausible", "rejection"}, {{1, 1.2, 0.8}, {-3, -3.1}, {0.99, 1.01}}));
   run.audit->scores.push_back(eval::distribution("policy_logprob", {"correct", "plausible"}, {{-0.1, -0.2}, {-1.5, -1.4}}));
   run.audit->separability["plausible"].format.auc = {0.9, {0.85, 0.94}};
   eval::EvalResult e{.policy = "rl"};
   e.splits.push_back({.split = "s", .problems = 1, .unreadable_share = 0.4});
   run.evals.push_back(e);
-  EXPECT_THAT(titles(run), ::testing::UnorderedElementsAre("Entropy has collapsed in RL", "Most groups carry no signal in RL", "Only 12 plausible pairs",
+  EXPECT_THAT(titles(run), ::testing::UnorderedElementsAre("The reward model cannot tell right from wrong", "The reward model is guessing", "Entropy has collapsed in RL", "Most groups carry no signal in RL", "Only 12 plausible pairs",
                                                            "The negatives are not plausible to the reward model", "Negatives lie far from what the policy would write",
                                                            "Style gives the negatives away", "RL: many answers cannot be read"));
 }

@@ -180,11 +180,13 @@ Colour policy_colour(const std::string& policy) {
   if (policy == "rl") return Colour::kBlue;
   if (policy == "dpo_rejection" || policy == "rejection") return Colour::kOrange;
   if (policy == "dpo_plausible" || policy == "plausible" || policy == "generator") return Colour::kGreen;
-  return policy == "reward" ? Colour::kRed : Colour::kPurple;
+  return policy == "reward_model" ? Colour::kRed : Colour::kPurple;
 }
 
 std::string verdict_section(const RunData& run, const Headline& t) {
-  std::string html = "<div class='verdict'>" + verdict(run, t) + "</div>";
+  const auto* last = t.rows.empty() ? nullptr : &t.rows.back();
+  const bool worse = last && last->against && last->against->average.interval.high < 0;
+  std::string html = std::string("<div class='verdict") + (worse ? " worse" : "") + "'>" + verdict(run, t) + "</div>";
   if (t.rows.empty()) return html;
   return html + headline_table(t) + interval_figure(t);
 }

@@ -13,6 +13,7 @@
 //   audit.json                        AuditResult (eval/audit.h): score distributions, separability, diversity, filter counts
 //   report.html                       the page
 //
+// Stages of metrics.jsonl the page knows: sft, rl, reward_model, generator, dpo_rejection, dpo_plausible; others are listed as they come.
 // Policies are named by stage, in this order: start, sft, rl, dpo_rejection, dpo_plausible; others follow as they come.
 // Every file may be missing (a stage that has not run, or was replaced): the report leaves that part out and says so.
 #pragma once

@@ -17,13 +17,13 @@ h1{font-size:30px;line-height:1.2;margin:0 0 6px}h2{font-size:22px;margin:52px 0
 p{margin:8px 0;max-width:76ch}a{color:var(--link)}small,.dim{color:var(--dim)}
 .meta{color:var(--dim);font-size:14px;max-width:none}nav{margin:14px 0 0;font-size:14px;display:flex;flex-wrap:wrap;gap:4px 16px}
 .verdict{font-size:18px;line-height:1.5;background:var(--soft);border-left:4px solid var(--c-green);padding:14px 18px;border-radius:4px;margin:20px 0}
-.verdict p{max-width:none}
+.verdict p{max-width:none}.verdict.worse{border-left-color:var(--c-red)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:14.5px;font-variant-numeric:tabular-nums}
 th,td{padding:7px 10px;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;color:var(--dim);font-size:13px;vertical-align:bottom}
 th:first-child,td:first-child{text-align:left}td.text,th.text{text-align:left}
-td:has(.key){white-space:nowrap}td small{display:block;font-size:12px;white-space:nowrap}td.text small{white-space:normal}td.best{background:var(--good);font-weight:600}
+td:not(.text){white-space:nowrap}td small{display:block;font-size:12px;white-space:nowrap}td.text small{white-space:normal}td.best{background:var(--good);font-weight:600}
 td .key,.legend i{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:7px;vertical-align:-1px}
 .legend{display:flex;flex-wrap:wrap;gap:3px 18px;font-size:13.5px;margin:6px 0}
 .warning{padding:10px 14px;border-radius:4px;margin:8px 0;background:var(--hint);border-left:4px solid var(--c-orange)}

@@ -144,11 +144,11 @@ class Fixture {
       if (generator) continue;
       for (int k = 1; k <= 60; ++k, time += 0.3) {
         const double u = k / 60.0;
-        write("reward", k, "loss", std::abs(noisy(0.69 - 0.3 * u, 0.03)));
-        write("reward", k, "accuracy", std::clamp(noisy(0.5 + 0.32 * u, 0.03), 0.0, 1.0));
-        write("reward", k, "score/chosen", noisy(1.3 * u, 0.1));
-        write("reward", k, "score/rejected", noisy(-1.1 * u, 0.1));
-        write("reward", k, "grad_norm", std::abs(noisy(1, 0.2)));
+        write("reward_model", k, "loss", std::abs(noisy(0.69 - 0.3 * u, 0.03)));
+        write("reward_model", k, "accuracy", std::clamp(noisy(0.5 + 0.32 * u, 0.03), 0.0, 1.0));
+        write("reward_model", k, "score/chosen", noisy(1.3 * u, 0.1));
+        write("reward_model", k, "score/rejected", noisy(-1.1 * u, 0.1));
+        write("reward_model", k, "grad_norm", std::abs(noisy(1, 0.2)));
       }
     }
     for (const char* stage : {"dpo_rejection", "dpo_plausible"})
@@ -193,6 +193,7 @@ class Fixture {
         p.chosen = *problem.solution;
         p.rejected = rejected;
         p.problem_id = problem.id;
+        p.provenance = {{"chosen", "policy#0"}, {"rejected", &out == &plausible ? "generator#2" : "policy#5"}};
         p.scores = {{"chosen_reward_model", base}, {"rejected_reward_model", score}, {"chosen_judge", 0.93}, {"rejected_judge", judge}, {"rejected_policy_logprob", logprob}};
         out.push_back(Json(p));
       };
@@ -242,11 +243,12 @@ class Fixture {
     stage("data", 0.4, {{"train_problems", 400}, {"eval_problems", 700}});
     stage("sft", 96, {{"steps", 500}, {"tokens", 2'113'000}});
     stage("rl", 143, {{"steps", 120}, {"samples", 30720}, {"tokens", 1'190'000}});
-    stage("reward", 18, {{"pairs", 1200}});
+    stage("reward_model", 18, {{"pairs", 1200}});
     stage("generator", 121, {{"steps", 120}, {"samples", 30720}});
     stage("dpo_rejection", 24, {{"pairs", 320}});
     stage("dpo_plausible", 24, {{"pairs", 320}});
-    stage("eval", 52, {{"samples", 14000}});
+    stage("negatives", 31, {{"samples", 14000}});
+    stage("eval_rl", 52, {{"accuracy", 0.376}});
     write_file(folder_ / kManifestFile, Json({{"run", {{"name", "demo"}, {"recipe", "recipes/demo.yaml"}, {"seed", 1}, {"version", "0.1.0"}, {"machine", "2 × AVX2 cores, 8 GB"}}}, {"stages", stages}}).dump(2));
     write_file(folder_ / kConfigFile, "name: demo\nseed: 1\nrl:\n  group_size: 8\n  loss: grpo\ndpo:\n  loss: sigmoid\n  beta: 0.1\n");
   }

@@ -110,7 +110,7 @@ std::string block(const RunData& run, const std::string& title, const std::vecto
 std::string stage_sentence(const std::string& stage) {
   if (stage == "sft") return "A start: the model imitates worked solutions.";
   if (stage == "rl") return "The policy samples answers, is rewarded for right ones, and improves.";
-  if (stage == "reward") return "A reward model learns to score right answers above wrong ones.";
+  if (stage == "reward_model") return "A reward model learns to score right answers above wrong ones.";
   if (stage == "generator") return "Reverse RL: a copy of the policy is rewarded for well-formed, convincing answers that are <i>wrong</i>.";
   if (stage == "dpo_plausible") return "The RL policy learns to prefer right answers over the generator’s plausible wrong ones.";
   if (stage == "dpo_rejection") return "The baseline: the same, with the policy’s own wrong answers.";
@@ -128,7 +128,7 @@ std::string stage_figure(const RunData& run, const std::string& stage) {
   };
   if (stage == "sft") return last("loss") ? "loss at the end " + number(*last("loss")) : "";
   if (stage == "rl") return last("correct_share") ? "right at the end " + percent(*last("correct_share"), 0) : "";
-  if (stage == "reward") return last("accuracy") ? "accuracy at the end " + percent(*last("accuracy"), 0) : "";
+  if (stage == "reward_model") return last("accuracy") ? "accuracy at the end " + percent(*last("accuracy"), 0) : "";
   if (stage == "generator") return last("correct_share") ? "right at the end " + percent(*last("correct_share"), 0) + " (should be low)" : "";
   if (stage.rfind("dpo_", 0) == 0) return last("rewards/accuracy") ? "preference accuracy at the end " + percent(*last("rewards/accuracy"), 0) : "";
   return "";
@@ -156,7 +156,14 @@ std::string facts_text(const Json& facts) {
 std::string stage_label(const std::string& stage) {
   if (stage == "sft") return "Supervised fine-tuning";
   if (stage == "rl") return "Reinforcement learning";
-  if (stage == "reward") return "Reward model";
+  if (stage == "reward_model") return "Reward model";
+  if (stage == "data") return "Problems";
+  if (stage == "model") return "Start model";
+  if (stage == "policy_samples") return "Sampling the RL policy";
+  if (stage == "negatives") return "Sampling, filtering and pairing negatives";
+  if (stage == "audit") return "Audit of the negatives";
+  if (stage == "report") return "This page";
+  if (stage.rfind("eval_", 0) == 0) return "Evaluating " + policy_label(stage.substr(5));
   if (stage == "generator") return "Generator of plausible wrong answers";
   if (stage == "dpo_rejection") return "DPO on rejection-sampled negatives";
   if (stage == "dpo_plausible") return "DPO on plausible negatives";
@@ -167,7 +174,7 @@ std::string method_section(const RunData& run) {
   const auto logged = stages_in(run);
   std::string html;
   int number_of_step = 0;
-  for (const char* stage : {"sft", "rl", "reward", "generator", "dpo_rejection", "dpo_plausible"}) {
+  for (const char* stage : {"sft", "rl", "reward_model", "generator", "dpo_rejection", "dpo_plausible"}) {
     if (std::find(logged.begin(), logged.end(), stage) == logged.end()) continue;
     std::vector<std::string> facts;
     if (const auto figure = stage_figure(run, stage); !figure.empty()) facts.push_back(figure);
@@ -190,7 +197,7 @@ std::string training_section(const RunData& run) {
   std::string html;
   if (has("sft")) html += block(run, stage_label("sft"), {"sft"}, likelihood_charts(), false, used);
   if (has("rl")) html += block(run, stage_label("rl"), {"rl"}, policy_charts(), true, used);
-  if (has("reward")) html += block(run, stage_label("reward"), {"reward"}, reward_charts(), false, used);
+  if (has("reward_model")) html += block(run, stage_label("reward_model"), {"reward_model"}, reward_charts(), false, used);
   if (has("generator")) html += block(run, stage_label("generator") + " (reverse RL)", {"generator"}, policy_charts(), true, used);
   std::vector<std::string> preference;
   for (const auto& s : stages)

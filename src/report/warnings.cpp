@@ -18,6 +18,8 @@ constexpr double kChosenFall = -5.0;         // nats, mean of the last tenth
 constexpr double kZeroSignal = 0.5;
 constexpr double kEntropyLeft = 0.15;        // of its start
 constexpr double kUnreadable = 0.15, kCut = 0.1;
+constexpr double kGuessing = 0.55;           // reward-model accuracy
+constexpr double kNoScoreGap = 0.25;         // correct − rejection-sampled, in deviations
 constexpr int64_t kFewPairs = 100;
 
 using Points = std::vector<std::pair<double, double>>;
@@ -48,7 +50,11 @@ void of_generator(const RunData& run, std::vector<Warning>& out) {
 
 void of_scores(const RunData& run, std::vector<Warning>& out) {
   if (const auto* scores = run.audit->find("reward_model")) {
-    const auto *right = scores->find("correct"), *plausible = scores->find("plausible");
+    const auto *right = scores->find("correct"), *plausible = scores->find("plausible"), *rejection = scores->find("rejection");
+    if (right && rejection && right->count > 1 && rejection->count > 1 && right->mean - rejection->mean < kNoScoreGap * right->deviation)
+      out.push_back({Warning::Level::kSerious, "The reward model cannot tell right from wrong",
+                     fmt::format("It gives correct answers {} on average and the policy's own wrong ones {}. A generator rewarded by such scores learns what the reward model happens to like, not what is plausible. "
+                                 "Train the reward model longer or on more answers, or take its term out of the reward.", signed_number(right->mean), signed_number(rejection->mean))});
     if (right && plausible && right->count > 1 && plausible->count > 1) {
       const double gap = plausible->mean - right->mean, unit = std::max(right->deviation, 1e-9);
       if (gap > kScoreDeviations * unit)
@@ -65,8 +71,8 @@ void of_scores(const RunData& run, std::vector<Warning>& out) {
     const auto *right = scores->find("correct"), *plausible = scores->find("plausible");
     if (right && plausible && right->count && plausible->count && plausible->mean < right->mean - kLogprobGap)
       out.push_back({Warning::Level::kNote, "Negatives lie far from what the policy would write",
-                     fmt::format("Under the RL policy a token of a plausible negative has mean log-probability {:.2f}, of a correct answer {:.2f}. DPO learns little from text the policy never produces. "
-                                 "Filter by log-probability, or train the generator with a KL term.", plausible->mean, right->mean)});
+                     fmt::format("Under the RL policy a token of a plausible negative has mean log-probability {}, of a correct answer {}. DPO learns little from text the policy never produces. "
+                                 "Filter by log-probability, or train the generator with a KL term.", signed_number(plausible->mean), signed_number(right->mean))});
   }
   for (const auto& [name, s] : run.audit->separability)
     if (s.format.auc.interval.low > kFormatAuc)
@@ -83,6 +89,9 @@ void of_training(const RunData& run, std::vector<Warning>& out) {
                    fmt::format("By the end, the log-probability of a chosen answer has fallen by {:.1f} on average{}. Both fell together: add the likelihood term (sft_coefficient), or use sigmoid_norm or apo_zero.",
                                -last_part(chosen), rejected.empty() ? "" : fmt::format(", that of a rejected one by {:.1f}", -last_part(rejected)))});
   }
+  const auto accuracy = metric_series(run, "reward_model", "accuracy");
+  if (accuracy.size() >= 5 && last_part(accuracy) < kGuessing)
+    out.push_back({Warning::Level::kNote, "The reward model is guessing", fmt::format("At the end of its training it preferred the right answer in {} of the pairs; 50 % is a coin toss.", percent(last_part(accuracy), 0))});
   for (const char* stage : {"rl", "generator"}) {
     const std::string who = stage == std::string("rl") ? "RL" : "the generator's training";
     const auto silent = metric_series(run, stage, "groups/without_signal_share");
@@ -98,6 +107,18 @@ void of_training(const RunData& run, std::vector<Warning>& out) {
 }
 
 void of_evaluation(const RunData& run, std::vector<Warning>& out) {
+  const auto find = [&](const char* policy) -> const eval::EvalResult* {
+    for (const auto& r : run.evals)
+      if (r.policy == policy) return &r;
+    return nullptr;
+  };
+  if (const auto *sft = find("sft"), *rl = find("rl"); sft && rl) {
+    const auto d = eval::compare(*sft, *rl).average;
+    if (d.interval.high < 0)
+      out.push_back({Warning::Level::kSerious, "RL made the policy worse",
+                     fmt::format("It answers {} right, its SFT start {} ({} points). Everything after it starts from there. Look at reward, entropy and gradient norm of the RL stage; lower its learning rate, or train "
+                                 "longer with larger groups.", percent(rl->average.value), percent(sft->average.value), points(d.difference))});
+  }
   for (const auto& r : run.evals) {
     double unreadable = 0, cut = 0;
     for (const auto& s : r.splits) unreadable += s.unreadable_share / double(r.splits.size()), cut += s.cut_share / double(r.splits.size());

@@ -5,7 +5,10 @@
 """
 import json
 import random
+import sys
 import unicodedata
+
+sys.stdout.reconfigure(encoding="utf-8", newline="\n")
 
 R = random.Random(20240607)
 LINES = [
@@ -47,4 +50,4 @@ for block in range(0, 0x10000, 64):
         LINES.append(text)
         LINES.append(unicodedata.normalize("NFD", text))
 for line in LINES:
-    print(json.dumps(line))
+    print(json.dumps(line, ensure_ascii=False))

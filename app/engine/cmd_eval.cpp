@@ -7,10 +7,10 @@
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
+#include "data/dataset.h"
 #include "eval/compare.h"
 #include "eval/result.h"
 #include "io/jsonl.h"
-#include "pipeline/problems.h"
 #include "pipeline/sampling.h"
 #include "pipeline/workbench.h"
 #include "report/headline.h"
@@ -62,7 +62,7 @@ void declare_eval(CLI::App& app) {
     if (a->sampling.temperature == 0 && (a->samples > 1 || a->runs > 1))
       throw UsageError("several samples at temperature 0 are all the same", "foil eval", "set --temperature, or leave out --samples and --runs");
     std::vector<std::vector<Problem>> problems;
-    for (const auto& b : a->benchmarks) problems.push_back(pipeline::load_problems(b, a->limit));
+    for (const auto& b : a->benchmarks) problems.push_back(load_problems({.source = b, .limit = a->limit, .strip_annotations = false}));
     std::optional<eval::EvalResult> before;
     if (!a->against.empty()) before = nlohmann::json::parse(read_file(a->against)).get<eval::EvalResult>();
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);

@@ -6,8 +6,8 @@
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
+#include "data/dataset.h"
 #include "io/jsonl.h"
-#include "pipeline/problems.h"
 #include "pipeline/sampling.h"
 #include "pipeline/workbench.h"
 #include "rollout/engine.h"
@@ -51,7 +51,7 @@ void declare_generate(CLI::App& app) {
   engine->add(app, a->engine);
   app.callback([a, engine] {
     engine->read(a->engine);
-    const auto problems = pipeline::load_problems(a->problems, a->limit);
+    const auto problems = load_problems({.source = a->problems, .limit = a->limit, .strip_annotations = false});
     const ProblemIndex index(problems);
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);
     a->model.settle(!loaded.tokenizer->chat_template().empty());

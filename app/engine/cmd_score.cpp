@@ -6,10 +6,10 @@
 #include "app/engine/commands.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
+#include "data/dataset.h"
 #include "data/verification.h"
 #include "io/jsonl.h"
 #include "pipeline/judges.h"
-#include "pipeline/problems.h"
 #include "pipeline/workbench.h"
 #include "reward/composite.h"
 #include "rollout/reward_model_scorer.h"
@@ -53,7 +53,7 @@ void declare_score(CLI::App& app) {
   app.callback([a, reward] {
     reward->read(a->reward);
     if (!a->judge.model.empty()) a->judge.kind = pipeline::JudgeKind::kModel;
-    const auto problems = pipeline::load_problems(a->problems);
+    const auto problems = load_problems({.source = a->problems, .strip_annotations = false});
     const ProblemIndex index(problems);
     auto samples = read_jsonl<Sample>(a->samples);
     verify_samples(index, samples);

@@ -6,10 +6,10 @@
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
+#include "data/dataset.h"
 #include "base/random.h"
 #include "data/verification.h"
 #include "io/jsonl.h"
-#include "pipeline/problems.h"
 #include "pipeline/rewards.h"
 #include "pipeline/workbench.h"
 #include "rollout/engine.h"
@@ -63,7 +63,7 @@ void declare_train(CLI::App& app) {
   given->add(*sft, a->options);
     sft->callback([a, given] {
       given->read(a->options);
-      const auto problems = pipeline::load_problems(a->data);
+      const auto problems = load_problems({.source = a->data, .strip_annotations = false});
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
       train::RunLog log(log_path(a->output), "sft");
@@ -91,7 +91,7 @@ void declare_train(CLI::App& app) {
       given->read(a->options);
       reward->read(a->reward);
       engine->read(a->engine);
-      const auto problems = pipeline::load_problems(a->data);
+      const auto problems = load_problems({.source = a->data, .strip_annotations = false});
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
       std::shared_ptr<Scorer> scorer;

@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
+#include "data/dataset.h"
 #include "data/family.h"
 #include "io/jsonl.h"
 #include "nn/kv_cache.h"
 #include "nn/weight_files.h"
-#include "pipeline/problems.h"
 #include "pipeline/run.h"
 
 namespace foil::pipeline {
@@ -49,14 +49,14 @@ std::string plan_text(const Recipe& r) {
     config = nn::open_model(r.model.path).config;
   }
   const bool family = r.data.source == "family";
-  double problems = double(family ? r.data.family.train_problems : int64_t(load_problems(r.data.train).size()));
+  double problems = double(family ? r.data.family.train_problems : int64_t(load_problems({.source = r.data.train, .strip_annotations = false}).size()));
   if (r.data.train_limit > 0) problems = std::min(problems, double(r.data.train_limit));
   double eval_problems = 0;
   if (family)
     eval_problems = double(r.data.family.eval_problems) * double(r.data.eval.empty() ? family_splits().size() : r.data.eval.size());
   else
     for (const auto& e : r.data.eval) {
-      const auto n = double(load_problems(e).size());
+      const auto n = double(load_problems({.source = e, .strip_annotations = false}).size());
       eval_problems += r.data.eval_limit > 0 ? std::min(n, double(r.data.eval_limit)) : n;
     }
   // Tokens of a typical prompt and answer: the family's are known, others are guessed from the limit.

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "config/options.h"
+#include "data/dataset.h"
 #include "data/family.h"
 #include "data/pairing.h"
 #include "data/similarity.h"
@@ -13,7 +14,6 @@
 #include "eval/separability.h"
 #include "io/jsonl.h"
 #include "pipeline/judges.h"
-#include "pipeline/problems.h"
 #include "pipeline/rewards.h"
 #include "pipeline/run.h"
 #include "pipeline/sampling.h"
@@ -72,13 +72,13 @@ void make_data(StageRun& run) {
     return problems;
   };
   const bool family = d.source == "family";
-  const auto train = cut(family ? family_train(d.family, run.recipe.seed) : load_problems(d.train), d.train_limit);
+  const auto train = cut(family ? family_train(d.family, run.recipe.seed) : load_problems({.source = d.train, .strip_annotations = false}), d.train_limit);
   const ProblemIndex check(train);  // unique ids
   write_jsonl(run.path(report::problems_file("train")), train);
   run.facts["training_problems"] = train.size();
   const auto splits = run.splits();
   for (size_t i = 0; i < splits.size(); ++i) {
-    const auto problems = cut(family ? family_eval(d.family, run.recipe.seed, splits[i]) : load_problems(d.eval[i]), d.eval_limit);
+    const auto problems = cut(family ? family_eval(d.family, run.recipe.seed, splits[i]) : load_problems({.source = d.eval[i], .strip_annotations = false}), d.eval_limit);
     write_jsonl(run.path(report::problems_file(splits[i])), problems);
     run.facts["problems_" + splits[i]] = problems.size();
   }
@@ -335,8 +335,8 @@ std::vector<Stage> stages(const Recipe& r) {
 
   Stage data{"data", "problems", {}, {report::problems_file("train")}, "", options_json(r.data), {}, make_data};
   if (r.data.source == "files") {
-    data.inputs.push_back(problem_file(r.data.train));
-    for (const auto& e : r.data.eval) data.inputs.push_back(problem_file(e));
+    data.inputs.push_back(resolve_problems(r.data.train));
+    for (const auto& e : r.data.eval) data.inputs.push_back(resolve_problems(e));
   }
   out.push_back(data);
 

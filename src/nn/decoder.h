@@ -41,21 +41,14 @@ struct Decoder {
   std::vector<Layer> layers;
 };
 
-// How a linear layer [rows, K] × [N, K]ᵀ + bias (may be undefined) is computed; null: ATen.
-using LinearFunction = at::Tensor (*)(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
-
-// Logits [rows, vocab] in f32 whose rows do not influence each other's rounding (deterministic rollouts); f32 on the CPU.
-at::Tensor independent_rows_logits(const at::Tensor& hidden, const at::Tensor& weight);
-
 struct QueryKeyValue {
   at::Tensor q, k, v;  // [T, heads, d], [T, kv_heads, d] ×2, rotated
 };
 
 // Norm, projections, q/k norm and rotary positions of x [T, hidden].
-QueryKeyValue project(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table,
-                      LinearFunction linear = nullptr);
+QueryKeyValue project(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table);
 
 // Output projection, residual, norm, MLP, residual: [T, hidden] from x and the attended values [T, heads, d].
-at::Tensor finish_layer(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& attended, LinearFunction linear = nullptr);
+at::Tensor finish_layer(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& attended);
 
 }  // namespace foil::nn

@@ -6,13 +6,12 @@ namespace {
 
 struct Table {
   decltype(&multiply) multiply_;
-  decltype(&linear_rows) linear_rows_;
   decltype(&transpose) transpose_;
   decltype(&softmax_row) softmax_row_;
   decltype(&exp_row) exp_row_;
   decltype(&softmax_backward_row) softmax_backward_row_;
-  decltype(&logsumexp_row) logsumexp_row_;
-  decltype(&scaled_softmax_row) scaled_softmax_row_;
+  decltype(&column_logsumexp) column_logsumexp_;
+  decltype(&column_softmax) column_softmax_;
   decltype(&dot) dot_;
   decltype(&add_row) add_row_;
   void (*rms_norm_)(const float*, int64_t, const float*, float*, int64_t, float*, int64_t, int64_t, float);
@@ -80,10 +79,6 @@ void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, in
               bool accumulate) {
   table().multiply_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate);
 }
-void linear_rows(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, const float* B, int64_t b_row, const float* bias, float* C,
-                 int64_t c_row) {
-  table().linear_rows_(M, N, K, A, a_row, B, b_row, bias, C, c_row);
-}
 void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row) {
   table().transpose_(rows, columns, in, in_row, out, out_row);
 }
@@ -92,9 +87,11 @@ void exp_row(float* x, int64_t n, float scale, float lse) { table().exp_row_(x, 
 void softmax_backward_row(float* p, float* dp, int64_t n, float scale, float lse, float inner) {
   table().softmax_backward_row_(p, dp, n, scale, lse, inner);
 }
-float logsumexp_row(const float* x, int64_t n, float scale, float* mean) { return table().logsumexp_row_(x, n, scale, mean); }
-void scaled_softmax_row(const float* x, float* out, int64_t n, float scale, float lse, float factor) {
-  table().scaled_softmax_row_(x, out, n, scale, lse, factor);
+void column_logsumexp(const float* x, int64_t x_row, int64_t rows, int64_t n, float scale, float* top, float* sum, float* weighted) {
+  table().column_logsumexp_(x, x_row, rows, n, scale, top, sum, weighted);
+}
+void column_softmax(float* x, int64_t x_row, int64_t rows, int64_t n, float scale, const float* lse, const float* factor) {
+  table().column_softmax_(x, x_row, rows, n, scale, lse, factor);
 }
 float dot(const float* a, const float* b, int64_t n) { return table().dot_(a, b, n); }
 void add_row(float* out, const float* in, int64_t n) { table().add_row_(out, in, n); }

@@ -14,10 +14,6 @@ inline constexpr int64_t kFullColumns = 32;
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
               int64_t c_row, bool accumulate);
 
-// C[m, n] = Σ_k A[m·a_row + k] · B[n·b_row + k] (+ bias[n] when not null): a linear layer on rows. Every C[m, n] is computed by the
-// same instructions whatever M is, so a row's result does not depend on the rows beside it.
-void linear_rows(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, const float* B, int64_t b_row, const float* bias, float* C, int64_t c_row);
-
 // out[c, r] = in[r·in_row + c] for r < rows, c < columns; out rows are out_row apart.
 void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row);
 
@@ -30,11 +26,12 @@ void exp_row(float* x, int64_t n, float scale, float lse);
 // p[i] = exp(p[i]·scale − lse), then dp[i] = p[i]·(dp[i] − inner)·scale: scores to probabilities, their gradient to the scores'.
 void softmax_backward_row(float* p, float* dp, int64_t n, float scale, float lse, float inner);
 
-// log Σ exp(x·scale); mean, unless null, receives Σ p·x·scale with p the softmax.
-float logsumexp_row(const float* x, int64_t n, float scale, float* mean);
+// Running softmax statistics of n columns, `rows` more rows of x at a time: with z = x·scale, top = max z, sum = Σ exp(z − top) and
+// weighted = Σ exp(z − top)·(z − top). Start with top = −1e30, sum = weighted = 0.
+void column_logsumexp(const float* x, int64_t x_row, int64_t rows, int64_t n, float scale, float* top, float* sum, float* weighted);
 
-// out[i] = exp(x[i]·scale − lse)·factor; out may be x.
-void scaled_softmax_row(const float* x, float* out, int64_t n, float scale, float lse, float factor);
+// x[r, j] = exp(x[r, j]·scale − lse[j])·factor[j].
+void column_softmax(float* x, int64_t x_row, int64_t rows, int64_t n, float scale, const float* lse, const float* factor);
 
 float dot(const float* a, const float* b, int64_t n);
 void add_row(float* out, const float* in, int64_t n);

@@ -63,18 +63,29 @@ Panels Panels::of(const at::Tensor& weight) {
 }
 
 void Panels::multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
+  multiply_some(0, count(), rows, x, x_row, y, y_row, accumulate);
+}
+
+void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
   const int64_t block = std::max<int64_t>(16, kLeftBytes / (4 * std::min(rows_, kDepth)) / 8 * 8);
   for (int64_t r = 0; r < rows; r += block)
     for (int64_t k = 0; k < rows_; k += kDepth)
-      for (int64_t n = 0; n < columns_; n += kWidth)
-        kernels::multiply(std::min(block, rows - r), std::min(kWidth, columns_ - n), std::min(kDepth, rows_ - k), x + r * x_row + k, x_row, 1,
-                          panel(n / kWidth) + k * kWidth, kWidth, y + r * y_row + n, y_row, accumulate || k > 0);
+      for (int64_t i = first; i < first + number; ++i)
+        kernels::multiply(std::min(block, rows - r), std::min(kWidth, columns_ - i * kWidth), std::min(kDepth, rows_ - k), x + r * x_row + k, x_row, 1,
+                          panel(i) + k * kWidth, kWidth, y + r * y_row + (i - first) * kWidth, y_row, accumulate || k > 0);
+}
+
+void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
+                           bool accumulate) const {
+  for (int64_t i = 0; i < count(); ++i)
+    kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), end - begin, a, row_step, k_step, panel(i) + begin * kWidth, kWidth, out + i * kWidth,
+                      out_row, accumulate);
 }
 
 at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const {
   const at::Tensor x = x_in.contiguous();
   FOIL_CHECK(x.dim() == 2 && x.size(1) == rows_ && x.scalar_type() == at::kFloat);
-  const int64_t rows = x.size(0), panels = data_.size(0);
+  const int64_t rows = x.size(0), panels = count();
   at::Tensor y = at::empty({rows, columns_}, x.options().requires_grad(false));
   const float *xp = x.const_data_ptr<float>(), *bp = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   float* yp = y.mutable_data_ptr<float>();
@@ -112,9 +123,7 @@ at::Tensor Panels::transposed_product(const at::Tensor& a) const {
   at::parallel_for(0, jobs, std::max<int64_t>(1, kSerialWork / work), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin * kStrip; i < std::min(end * kStrip, out_rows); i += kStrip)
       for (int64_t t = 0; t < rows_; t += kTokens)
-        for (int64_t n = 0; n < columns_; n += kWidth)
-          kernels::multiply(std::min(kStrip, out_rows - i), std::min(kWidth, columns_ - n), std::min(kTokens, rows_ - t), ap + t * out_rows + i, 1, out_rows,
-                            panel(n / kWidth) + t * kWidth, kWidth, op + i * columns_ + n, columns_, t > 0);
+        multiply_rows(t, std::min(t + kTokens, rows_), std::min(kStrip, out_rows - i), ap + t * out_rows + i, 1, out_rows, op + i * columns_, columns_, t > 0);
   });
   return out;
 }

@@ -22,15 +22,21 @@ class Panels {
   Panels(int64_t rows, int64_t columns);
   void set_row(int64_t row, const float* values);
 
+  int64_t count() const { return (columns_ + kWidth - 1) / kWidth; }
   bool defined() const { return data_.defined(); }
   int64_t rows() const { return rows_; }
   int64_t columns() const { return columns_; }
 
   // y[rows, N] (+)= x[rows, K] · B, on this thread.
   void multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
+  // The same for `count` panels from `first` on: their columns come out side by side in y.
+  void multiply_some(int64_t first, int64_t count, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
   // y [rows, N] = x [rows, K] · B (+ bias [N]); all threads.
   at::Tensor linear(const at::Tensor& x, const at::Tensor& bias = {}) const;
 
+  // out[rows, N] (+)= aᵀ · B[begin:end], a [end − begin, rows] with element (k, r) at a[k·k_step + r·row_step]; on this thread.
+  void multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
+                     bool accumulate) const;
   // aᵀ · B: [N_a, N] from a [K, N_a], all threads: the gradient of a weight from the gradients of its outputs.
   at::Tensor transposed_product(const at::Tensor& a) const;
 

@@ -132,18 +132,16 @@ Decoder::Decoder(const ModelConfig& config, const std::map<std::string, at::Tens
   }
 }
 
-static at::Tensor aten_linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+static at::Tensor affine(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
-QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table,
-                      LinearFunction linear) {
-  if (!linear) linear = aten_linear;
+QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& positions, const RotaryTable& table) {
   const at::Tensor normed = rms_norm(x, layer.input_norm, c.rms_norm_eps);
   const int64_t rows = x.size(0);
-  at::Tensor q = linear(normed, layer.q, layer.q_bias).view({rows, c.num_attention_heads, c.head_dim});
-  at::Tensor k = linear(normed, layer.k, layer.k_bias).view({rows, c.num_key_value_heads, c.head_dim});
-  at::Tensor v = linear(normed, layer.v, layer.v_bias).view({rows, c.num_key_value_heads, c.head_dim});
+  at::Tensor q = affine(normed, layer.q, layer.q_bias).view({rows, c.num_attention_heads, c.head_dim});
+  at::Tensor k = affine(normed, layer.k, layer.k_bias).view({rows, c.num_key_value_heads, c.head_dim});
+  at::Tensor v = affine(normed, layer.v, layer.v_bias).view({rows, c.num_key_value_heads, c.head_dim});
   if (c.qk_norm) {
     q = rms_norm(q, layer.q_norm, c.rms_norm_eps);
     k = rms_norm(k, layer.k_norm, c.rms_norm_eps);
@@ -151,11 +149,10 @@ QueryKeyValue project(const ModelConfig& c, const Layer& layer, const at::Tensor
   return {rotate(q, positions, table), rotate(k, positions, table), v};
 }
 
-at::Tensor finish_layer(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& attended, LinearFunction linear) {
-  if (!linear) linear = aten_linear;
-  const at::Tensor y = x + linear(attended.reshape({x.size(0), c.num_attention_heads * c.head_dim}), layer.o, layer.o_bias);
+at::Tensor finish_layer(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const at::Tensor& attended) {
+  const at::Tensor y = x + affine(attended.reshape({x.size(0), c.num_attention_heads * c.head_dim}), layer.o, layer.o_bias);
   const at::Tensor normed = rms_norm(y, layer.post_norm, c.rms_norm_eps);
-  return y + linear(swiglu(linear(normed, layer.gate, {}), linear(normed, layer.up, {})), layer.down, {});
+  return y + affine(swiglu(affine(normed, layer.gate, {}), affine(normed, layer.up, {})), layer.down, {});
 }
 
 namespace {

@@ -53,9 +53,8 @@ class Transformer {
   at::Tensor logits(const at::Tensor& hidden) const;  // [rows, vocab], f32: keep rows few
 
   // Cached forward: writes K/V of the step's tokens into the cache and returns the hidden state [rows, hidden] of each
-  // sequence's last token (see StepBatch). No autograd. deterministic (f32, CPU): rows do not influence each other's rounding, so a
-  // sequence gives the same bits whatever else is in the batch; about half the speed.
-  at::Tensor step(const StepBatch& batch, KvCache& cache, bool deterministic = false) const;
+  // sequence's last token (see StepBatch). No autograd. On the CPU nn/packed_decoder.h does the same faster.
+  at::Tensor step(const StepBatch& batch, KvCache& cache) const;
 
   // Cosines and sines for at least `length` positions, grown on demand.
   RotaryTable rotary(int64_t length) const;

@@ -2,6 +2,7 @@
 
 #include "nn/decoder.h"
 #include "nn/kv_cache.h"
+#include "nn/packed_decoder.h"
 #include "nn/transformer.h"
 
 namespace foil::nn {
@@ -27,7 +28,8 @@ struct Cursor {  // one sequence fed piece by piece
   int64_t done = 0;
 };
 
-static at::Tensor feed(const Transformer& model, KvCache& cache, std::vector<std::pair<Cursor*, int64_t>> pieces, bool deterministic) {
+template <class Decoder>
+at::Tensor feed(const Decoder& model, KvCache& cache, std::vector<std::pair<Cursor*, int64_t>> pieces) {
   StepBatch batch;
   std::vector<int64_t> tokens, positions;
   for (auto& [c, n] : pieces) {
@@ -37,40 +39,42 @@ static at::Tensor feed(const Transformer& model, KvCache& cache, std::vector<std
     c->done += n;
   }
   batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
-  return model.step(batch, cache, deterministic);
+  return model.step(batch, cache);
 }
 
-enum class Way { kFast, kDeterministic, kBf16Cache };
+enum class Way { kPlain, kPacked, kBf16Cache };
 class Steps : public testing::TestWithParam<std::tuple<const char*, Way>> {};
-INSTANTIATE_TEST_SUITE_P(All, Steps, testing::Combine(testing::Values("llama", "qwen2", "qwen3"), testing::Values(Way::kFast, Way::kDeterministic, Way::kBf16Cache)));
+INSTANTIATE_TEST_SUITE_P(All, Steps, testing::Combine(testing::Values("llama", "qwen2", "qwen3"), testing::Values(Way::kPlain, Way::kPacked, Way::kBf16Cache)));
 
 TEST_P(Steps, CachedEqualsUncached) {
   const auto [type, way] = GetParam();
-  const bool deterministic = way == Way::kDeterministic;
   const auto cache_type = way == Way::kBf16Cache ? at::kBFloat16 : at::kFloat;
   const auto model = Transformer::random(tiny(type), 3);
+  const PackedDecoder packed(model);
   KvCache cache(model.config(), 40, 4, at::kCPU, cache_type);
+  auto step = [&](std::vector<std::pair<Cursor*, int64_t>> pieces) { return way == Way::kPacked ? feed(packed, cache, pieces) : feed(model, cache, pieces); };
   Cursor a, b;
   for (int i = 0; i < 45; ++i) a.tokens.push_back((i * 7 + 3) % 61), b.tokens.push_back((i * 5 + 1) % 61);
   for (int32_t i = 0; i < 12; ++i) a.blocks.push_back(i * 2), b.blocks.push_back(39 - i * 2);
   const at::Tensor whole_a = uncached(model, a.tokens), whole_b = uncached(model, b.tokens);
   const double tolerance = cache_type == at::kFloat ? 1e-4 : 5e-2;
   auto near = [&](const at::Tensor& x, const at::Tensor& y) { return at::allclose(x, y, tolerance, tolerance); };
-  at::Tensor h = feed(model, cache, {{&a, 37}}, deterministic);  // a prefill longer than a query block
+  at::Tensor h = step({{&a, 37}});  // a prefill longer than a query block
   EXPECT_TRUE(near(h[0], whole_a[36]));
-  h = feed(model, cache, {{&b, 6}, {&a, 1}}, deterministic);     // a prefill beside a decode
+  h = step({{&b, 6}, {&a, 1}});     // a prefill beside a decode
   EXPECT_TRUE(near(h[0], whole_b[5]));
   EXPECT_TRUE(near(h[1], whole_a[37]));
   for (int i = 6; i < 12; ++i) {
-    h = feed(model, cache, {{&a, 1}, {&b, 1}}, deterministic);
+    h = step({{&a, 1}, {&b, 1}});
     EXPECT_TRUE(near(h[0], whole_a[a.done - 1]) && near(h[1], whole_b[b.done - 1])) << i;
   }
 }
 
-TEST(Step, DeterministicRowsDoNotDependOnTheBatch) {
+TEST(Step, PackedRowsDoNotDependOnTheBatch) {
   const auto model = Transformer::random(tiny("llama"), 3);
+  const PackedDecoder decoder(model);
   auto run = [&](int others) {
-    KvCache cache(model.config(), 200, 4, at::kCPU, at::kFloat);
+    KvCache cache(model.config(), 300, 4, at::kCPU, at::kFloat);
     std::vector<Cursor> all(size_t(1 + others));
     for (size_t s = 0; s < all.size(); ++s)
       for (int32_t i = 0; i < 16; ++i) {
@@ -81,12 +85,12 @@ TEST(Step, DeterministicRowsDoNotDependOnTheBatch) {
     for (int i = 0; i < 16; ++i) {
       std::vector<std::pair<Cursor*, int64_t>> pieces;
       for (size_t s = all.size(); s-- > 0;) pieces.push_back({&all[s], 1});
-      h = feed(model, cache, pieces, true);
+      h = feed(decoder, cache, pieces);
     }
-    return independent_rows_logits(h, model.output_weight())[h.size(0) - 1].clone();
+    return decoder.logits(h)[h.size(0) - 1].clone();
   };
   const at::Tensor alone = run(0);
-  for (const int others : {1, 2, 3, 6, 30}) EXPECT_TRUE(at::equal(alone, run(others))) << others;
+  for (const int others : {1, 2, 3, 6, 30, 70}) EXPECT_TRUE(at::equal(alone, run(others))) << others;
 }
 
 }  // namespace foil::nn

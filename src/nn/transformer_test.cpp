@@ -180,4 +180,21 @@ TEST(TokenLogprobs, EqualsLogSoftmaxInChunksWithGradients) {
   }
 }
 
+TEST(TokenLogprobs, TiledEqualsChunkedInF64) {
+  at::manual_seed(3);
+  for (const int64_t rows : {1, 37, 128, 1500})
+    for (const int64_t vocabulary : {50, 64, 1111}) {
+      auto hidden = at::randn({rows, 40}).requires_grad_(), weight = at::randn({vocabulary, 40}).requires_grad_();
+      auto hidden2 = hidden.detach().to(at::kDouble).requires_grad_(), weight2 = weight.detach().to(at::kDouble).requires_grad_();
+      const at::Tensor targets = at::randint(vocabulary, {rows}, at::kLong), g = at::randn({rows});
+      const auto ours = token_logprobs(hidden, weight, targets, 0.8, true), twin = token_logprobs(hidden2, weight2, targets, 0.8, true);
+      EXPECT_LT((ours.logprob - twin.logprob).abs().max().item<double>(), 1e-4);
+      EXPECT_LT((ours.entropy - twin.entropy).abs().max().item<double>(), 1e-4);
+      (ours.logprob * g).sum().backward();
+      (twin.logprob * g.to(at::kDouble)).sum().backward();
+      EXPECT_LT((hidden.grad() - hidden2.grad()).norm().item<double>(), 1e-5 * hidden2.grad().norm().item<double>());
+      EXPECT_LT((weight.grad() - weight2.grad()).norm().item<double>(), 1e-5 * weight2.grad().norm().item<double>());
+    }
+}
+
 }  // namespace foil::nn

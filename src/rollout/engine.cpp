@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "nn/decoder.h"
 #include "nn/kv_cache.h"
+#include "nn/packed_decoder.h"
 #include "rollout/sampler.h"
 #include "sched/scheduler.h"
 #include "text/unicode.h"
@@ -34,11 +35,7 @@ std::string LocalEngine::describe() const {
   return fmt::format("local {} {:.3g} M {}", c.model_type, double(c.parameters()) / 1e6, c10::toString(model_->type()));
 }
 
-at::Tensor LocalEngine::logits(const at::Tensor& hidden) const {
-  at::NoGradGuard off;
-  const at::Tensor out = options_.deterministic ? nn::independent_rows_logits(hidden, model_->output_weight()) : model_->logits(hidden);
-  return out.to(at::kCPU).contiguous();
-}
+static at::Tensor on_cpu(const at::Tensor& logits) { return logits.to(at::kCPU).contiguous(); }
 
 namespace {
 
@@ -93,11 +90,12 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     const int64_t bt = options_.block_tokens;
     wanted += (length + bt - 1) / bt + request.samples_per_prompt * ((length + g.max_tokens + bt - 1) / bt - length / bt);
   }
-  const int64_t affordable = options_.kv_memory_mb * (int64_t{1} << 20) / nn::KvCache::bytes_per_block(config, options_.block_tokens, model_->type());
+  const int64_t affordable = options_.kv_memory_mb * (int64_t{1} << 20) / nn::KvCache::bytes_per_block(config, options_.block_tokens, nn::PackedDecoder::type_for(*model_));
   sched::Scheduler scheduler({std::max<int64_t>(1, std::min(affordable, wanted)), options_.block_tokens, options_.max_sequences, options_.prefill_tokens});
   for (const GroupState& g : groups)
     scheduler.add({int64_t(g.prompt.size()), request.samples_per_prompt, g.max_tokens}, request.prompts[g.request_index].problem_id);
-  nn::KvCache cache(config, scheduler.pool().blocks(), options_.block_tokens, model_->device(), model_->type());
+  const nn::PackedDecoder decoder(*model_);
+  nn::KvCache cache(config, scheduler.pool().blocks(), options_.block_tokens, model_->device(), nn::PackedDecoder::type_for(*model_));
 
   const auto n = size_t(request.samples_per_prompt);
   std::vector<Sample> samples(groups.size() * n);
@@ -150,7 +148,7 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       statistics_.prompt_tokens += int64_t(tokens.size());
       batch.tokens = at::tensor(tokens, at::kLong).to(model_->device());
       batch.positions = at::tensor(positions, at::kLong).to(model_->device());
-      const at::Tensor rows = logits(model_->step(batch, cache, options_.deterministic));
+      const at::Tensor rows = on_cpu(decoder.logits(decoder.step(batch, cache)));
       for (size_t i = 0; i < plan.prefills.size(); ++i) groups[size_t(plan.prefills[i].group)].first_logits = rows[int64_t(i)];
     }
     for (const int32_t g : scheduler.groups_with_waiting_samples()) {
@@ -187,7 +185,7 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     }
     batch.tokens = at::tensor(tokens, at::kLong).to(model_->device());
     batch.positions = at::tensor(positions, at::kLong).to(model_->device());
-    const at::Tensor rows = logits(model_->step(batch, cache, options_.deterministic));
+    const at::Tensor rows = on_cpu(decoder.logits(decoder.step(batch, cache)));
     const float* p = rows.const_data_ptr<float>();
     std::vector<Draw> draws(order.size());
     at::parallel_for(0, int64_t(order.size()), std::max<int64_t>(1, 16384 / vocab), [&](int64_t a, int64_t b) {
@@ -223,7 +221,7 @@ std::vector<std::vector<float>> LocalEngine::next_token_logprobs(const std::vect
       last.push_back(packer.tokens() - 1);
     }
     const at::Tensor hidden = model_->hidden(packer.build(model_->device())).index_select(0, at::tensor(last, at::kLong).to(model_->device()));
-    const at::Tensor rows = at::log_softmax(logits(hidden), 1).index_select(1, index).contiguous();
+    const at::Tensor rows = at::log_softmax(on_cpu(model_->logits(hidden)), 1).index_select(1, index).contiguous();
     for (size_t r = 0; r < last.size(); ++r) {
       const float* p = rows.const_data_ptr<float>() + r * candidates.size();
       out.emplace_back(p, p + candidates.size());

@@ -1,8 +1,8 @@
 // The local engine: continuous batching of a Transformer under sched/, behind the Generator seam.
 //
 // A group's prompt is prefilled once and its cache blocks are shared. Randomness is keyed by (seed, problem id, sample id, position), so
-// a sample does not depend on order or batch; in `deterministic` mode (f32, CPU) not even through rounding. The weights are the
-// trainer's own: nothing is copied, an update shows in the next call. One generate() at a time.
+// a sample does not depend on order or batch; on the CPU not even through rounding (nn/packed_decoder.h). The weights are the
+// trainer's own, packed afresh by each call, so an update shows in the next one. One generate() at a time.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -19,14 +19,12 @@ struct EngineOptions {
   int64_t kv_memory_mb = 1024;
   int64_t block_tokens = 32;
   int64_t prefill_tokens = 4096;    // prompt tokens of one step
-  bool deterministic = false;
   template <class V>
   void visit(V& v) {
     v("max_sequences", max_sequences, "sequences that decode at once");
     v("kv_memory_mb", kv_memory_mb, "memory for keys and values, MB");
     v("block_tokens", block_tokens, "tokens of one cache block");
     v("prefill_tokens", prefill_tokens, "prompt tokens of one step");
-    v("deterministic", deterministic, "a sample's tokens do not depend on what else is in the batch, not even through rounding (f32, CPU; slower)");
   }
   void validate(const std::string& where) const;
 };
@@ -49,7 +47,6 @@ class LocalEngine : public Generator {
 
  private:
   struct Run;
-  at::Tensor logits(const at::Tensor& hidden) const;
   std::shared_ptr<nn::Transformer> model_;
   std::shared_ptr<const text::Tokenizer> tokenizer_;
   EngineOptions options_;

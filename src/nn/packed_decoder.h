@@ -1,0 +1,40 @@
+// A Transformer's weights packed for cached decoding (nn/panels.h): made once per policy version, used for many steps.
+//
+// On the CPU the matrix products are our own over packed weights, in f32 whatever the weights' type: nothing is packed per step, and a
+// row's result does not depend on the rows beside it, so decoding is deterministic at full speed. Elsewhere it forwards to
+// Transformer::step. Costs one f32 copy of the matrices; holds a reference to the model, whose weights must not change meanwhile.
+#pragma once
+#include <ATen/ATen.h>
+
+#include <vector>
+
+#include "nn/decoder.h"
+#include "nn/kv_cache.h"
+#include "nn/panels.h"
+#include "nn/transformer.h"
+
+namespace foil::nn {
+
+class PackedDecoder {
+ public:
+  explicit PackedDecoder(const Transformer& model);
+  bool packed() const { return output_.defined(); }
+  // Of the keys and values in a cache for this model: f32 when packed, else the weights' type.
+  static at::ScalarType type_for(const Transformer& model);
+
+  // As Transformer::step, and the logits [rows, vocab] f32 of hidden rows.
+  at::Tensor step(const StepBatch& batch, KvCache& cache) const;
+  at::Tensor logits(const at::Tensor& hidden) const;
+
+ private:
+  struct PackedLayer {
+    at::Tensor input_norm, post_norm, qkv_bias, o_bias, q_norm, k_norm;  // f32
+    Panels qkv, o, gate_up, down;
+  };
+  const Transformer& model_;
+  at::Tensor embedding_, norm_;
+  std::vector<PackedLayer> layers_;
+  Panels output_;
+};
+
+}  // namespace foil::nn

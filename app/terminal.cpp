@@ -67,7 +67,8 @@ void TerminalProgress::show(const ProgressState& state) {
   } else {
     text += fmt::format(" {} {}", count(double(state.done)), state.unit);
   }
-  if (rate > 0) text += fmt::format(" · {}/s", count(rate));
+  if (rate >= 1) text += fmt::format(" · {}/s", count(rate));
+  else if (rate > 0) text += fmt::format(" · {:.1f} s each", 1 / rate);
   if (state.finished)
     text += " · " + duration(state.elapsed_s);
   else if (rate > 0 && state.total > state.done)

@@ -160,6 +160,10 @@ TEST(Set, OverridesAreTypedAndCheckedLikeTheFile) {
   EXPECT_EQ(o.phases[0].lr, 1);
   EXPECT_THAT(o.stop, testing::ElementsAre("a", "b"));
   EXPECT_EQ(o.name, "");
+  o.margin = 2;
+  set(v, "margin=null");
+  read(v, o);
+  EXPECT_FALSE(o.margin);
   const auto after = [&](const char* text) {
     return error_of([&] {
       Value w = v;

@@ -230,6 +230,7 @@ void set(Value& root, const std::string& assignment) {
   Value value;
   if (text.empty()) value.kind = Value::Kind::kScalar, value.quoted = true;
   else value = parse_yaml(text, place.file);
+  if (value.is_map() && value.entries.empty() && text.find('{') == std::string::npos) value.kind = Value::Kind::kNull;  // NAME=null
   move_to(value, place);
   *at = std::move(value);
 }

@@ -39,6 +39,12 @@ struct Work {
   double bytes = 0;
 };
 
+// A plan needs no weights: of a folder, config.json is enough.
+nn::ModelConfig shape_of(const std::filesystem::path& path) {
+  const auto config = path / "config.json";
+  return std::filesystem::is_regular_file(config) ? nn::parse_model_config(nlohmann::json::parse(read_file(config)), config.string()) : nn::open_model(path).config;
+}
+
 }  // namespace
 
 std::string plan_text(const Recipe& r) {
@@ -46,7 +52,7 @@ std::string plan_text(const Recipe& r) {
   if (r.model.path.empty()) {
     config = random_model(r.model.random, r.seed, family_corpus(r.seed, 20)).model->config();
   } else {
-    config = nn::open_model(r.model.path).config;
+    config = shape_of(r.model.path);
   }
   const bool family = r.data.source == "family";
   double problems = double(family ? r.data.family.train_problems : int64_t(load_problems({.source = r.data.train, .strip_annotations = false}).size()));

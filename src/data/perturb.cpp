@@ -30,7 +30,7 @@ namespace {
 bool same(double a, double b) { return std::abs(a - b) < 1e-9; }
 
 // One planted error: what is replaced, before everything behind it is computed anew.
-struct Error1 {
+struct Slip {
   std::map<size_t, double> number;                   // number index → value
   std::map<size_t, double> result;                   // equation → result, whatever its left side
   std::map<std::pair<size_t, size_t>, char> sign;    // (equation, operator) → sign
@@ -80,7 +80,7 @@ class Planter {
     return s[0] == '0' ? 0 : std::stod(s);
   }
 
-  std::vector<Error1> choices(Perturbation kind, size_t e) const {
+  std::vector<Slip> choices(Perturbation kind, size_t e) const {
     switch (kind) {
       case Perturbation::kNumber: return misread(e);
       case Perturbation::kResult: return slips(e);
@@ -93,8 +93,8 @@ class Planter {
   }
 
   // The operand and every mention of it that is no part of another equation, up to the end of the equation's sentence.
-  Error1 everywhere(size_t e, size_t number, double to) const {
-    Error1 out;
+  Slip everywhere(size_t e, size_t number, double to) const {
+    Slip out;
     out.number[number] = to;
     const bool first_use = std::none_of(steps_.equations.begin(), steps_.equations.begin() + ptrdiff_t(e), [&](const Equation& before) {
       return std::any_of(before.operands.begin(), before.operands.end(), [&](size_t o) { return same(value(o), value(number)); });
@@ -107,8 +107,8 @@ class Planter {
     return out;
   }
 
-  std::vector<Error1> misread(size_t e) const {
-    std::vector<Error1> out;
+  std::vector<Slip> misread(size_t e) const {
+    std::vector<Slip> out;
     for (const size_t o : steps_.equations[e].operands) {
       const double x = value(o);
       if (steps_.numbers[o].repeats >= 0 || x <= 0) continue;
@@ -121,30 +121,30 @@ class Planter {
     return out;
   }
 
-  std::vector<Error1> slips(size_t e) const {
+  std::vector<Slip> slips(size_t e) const {
     const Equation& q = steps_.equations[e];
     const double r = value(q.result), unit = std::pow(10.0, -steps_.numbers[q.result].decimals);
     std::set<double> to = {r + unit, r - unit, r + 2 * unit, r - 2 * unit, r + 10 * unit, r - 10 * unit, reversed(r)};
     if (q.operators.size() == 1 && q.operators[0] == '*') to.insert({r + value(q.operands[0]), r - value(q.operands[0]), r + value(q.operands[1]), r - value(q.operands[1])});
-    std::vector<Error1> out;
+    std::vector<Slip> out;
     for (const double t : to)
       if (t > 0 && !same(t, r) && std::abs(t - r) <= std::max(2 * unit, r)) out.emplace_back().result[e] = t;
     return out;
   }
 
-  std::vector<Error1> signs(size_t e) const {
+  std::vector<Slip> signs(size_t e) const {
     const Equation& q = steps_.equations[e];
-    std::vector<Error1> out;
+    std::vector<Slip> out;
     for (size_t k = 0; k < q.operators.size(); ++k)
       for (const char s : q.operators[k] == '+' ? std::string("-*") : q.operators[k] == '-' ? std::string("+") : q.operators[k] == '*' ? std::string("/+") : std::string("*-"))
         out.emplace_back().sign[{e, k}] = s;
     return out;
   }
 
-  std::vector<Error1> factors(size_t e) const {
+  std::vector<Slip> factors(size_t e) const {
     static const std::map<double, std::vector<double>> kConfused = {{60, {100, 10}}, {24, {12, 20}}, {7, {5, 10}}, {12, {10, 24}}, {100, {10, 1000}}, {1000, {100}}, {52, {50, 12}},
                                                                     {365, {360}}, {30, {31, 28}}, {3600, {60}}, {16, {12, 10}}, {36, {12}}, {4, {5}}};
-    std::vector<Error1> out;
+    std::vector<Slip> out;
     const Equation& q = steps_.equations[e];
     for (size_t k = 0; k < q.operands.size(); ++k) {
       const size_t o = q.operands[k];
@@ -160,29 +160,29 @@ class Planter {
     return size_t(std::count_if(steps_.equations.begin(), steps_.equations.end(), [&](const Equation& q) { return q.sentence == sentence; }));
   }
 
-  std::vector<Error1> drops(size_t e) const {
+  std::vector<Slip> drops(size_t e) const {
     const Equation& q = steps_.equations[e];
     const bool used = std::any_of(steps_.numbers.begin(), steps_.numbers.end(), [&](const WrittenNumber& n) { return n.repeats == int(e); });
     if (!used || equations_in(q.sentence) != 1 || steps_.equations.size() < 2 || q.sentence + 1 == steps_.sentences.size()) return {};
-    std::vector<Error1> out(1);
+    std::vector<Slip> out(1);
     out[0].dropped = e;
     return out;
   }
 
-  std::vector<Error1> orders(size_t e) const {
+  std::vector<Slip> orders(size_t e) const {
     if (e + 1 >= steps_.equations.size()) return {};
     const Equation &a = steps_.equations[e], &b = steps_.equations[e + 1];
     auto plain = [&](const Equation& q) { return q.operators.size() == 1 && equations_in(q.sentence) == 1 && steps_.numbers[q.operands[1]].repeats < 0; };
     auto factor = [](char s) { return s == '*' || s == '/'; };
     const bool matters = factor(a.operators.at(0)) != factor(b.operators.at(0));
     if (!plain(a) || !plain(b) || b.sentence != a.sentence + 1 || !matters || steps_.numbers[b.operands[0]].repeats != int(e)) return {};
-    std::vector<Error1> out(1);
+    std::vector<Slip> out(1);
     out[0].swapped = e;
     return out;
   }
 
   // The text with the error and all its consequences; nothing where a value cannot be written as its place asks, or turns negative.
-  std::optional<std::string> apply(const Error1& error) const {
+  std::optional<std::string> apply(const Slip& error) const {
     const size_t n_numbers = steps_.numbers.size();
     std::vector<double> now(n_numbers), results(steps_.equations.size());
     std::vector<std::vector<char>> sign(steps_.equations.size());
@@ -227,10 +227,10 @@ class Planter {
     }
     for (size_t n = 0; n < n_numbers; ++n)
       if (steps_.numbers[n].equation < 0) now[n] = operand(n);
-    return write(error, now, sign);
+    return write(error, now);
   }
 
-  std::optional<std::string> write(const Error1& error, const std::vector<double>& now, const std::vector<std::vector<char>>& sign) const {
+  std::optional<std::string> write(const Slip& error, const std::vector<double>& now) const {
     std::vector<std::string> sentences(steps_.sentences.size());
     size_t s = 0, at = 0;
     auto copy = [&](size_t to) {
@@ -258,7 +258,6 @@ class Planter {
       const auto& [begin, end] = steps_.equations[place.first].operator_at[place.second];
       edits.push_back({begin, end, std::string(1, c)});
     }
-    (void)sign;
     std::sort(edits.begin(), edits.end(), [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
     for (const auto& edit : edits) {
       copy(edit.begin);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -111,9 +113,8 @@ std::optional<std::string> write_number(double value, const WrittenNumber& like)
 }
 
 size_t WorkedSteps::sentence_of(size_t byte) const {
-  size_t i = 0;
-  while (i + 1 < sentences.size() && byte >= sentences[i].second) ++i;
-  return i;
+  const auto it = std::upper_bound(sentences.begin(), sentences.end(), byte, [](size_t at, const auto& s) { return at < s.second; });
+  return size_t(std::min(it, sentences.end() - 1) - sentences.begin());
 }
 
 WorkedSteps read_steps(std::string_view text, std::span<const double> given) {
@@ -157,18 +158,21 @@ WorkedSteps read_steps(std::string_view text, std::span<const double> given) {
     i = k + 2;
   }
 
+  // Links, in one pass: the last equation with each result so far, and the last equation at all.
+  auto key = [](double v) { return std::llround(v * 1e6); };
+  std::unordered_set<long long> is_given;
+  for (const double g : given) is_given.insert(key(g));
+  std::unordered_map<long long, int> made;
+  int latest = -1;
   for (size_t n = 0; n < w.numbers.size(); ++n) {
     WrittenNumber& x = w.numbers[n];
-    if (x.equation >= 0 && w.equations[size_t(x.equation)].result == n) continue;
-    const bool is_given = std::any_of(given.begin(), given.end(), [&](double g) { return close(g, x.value); });
-    int latest = -1;  // the last equation written before x
-    for (int e = 0; e < int(w.equations.size()); ++e)
-      if (w.equations[size_t(e)].result < n) latest = e;
-    for (int e = latest; e >= 0; --e)
-      if (close(w.numbers[w.equations[size_t(e)].result].value, x.value)) {
-        if (!is_given || e == latest) x.repeats = e;
-        break;
-      }
+    if (std::abs(x.value) > 1e12) continue;
+    if (x.equation >= 0 && w.equations[size_t(x.equation)].result == n) {
+      made[key(x.value)] = latest = x.equation;
+      continue;
+    }
+    const auto it = made.find(key(x.value));
+    if (it != made.end() && (it->second == latest || !is_given.count(key(x.value)))) x.repeats = it->second;
   }
   return w;
 }

@@ -110,7 +110,7 @@ Value apply_filter(const std::string& name, const Value& subject, const Argument
 bool apply_test(const std::string& name, const Value& subject, const Arguments& arguments);
 bool has_method(const Value& object, const std::string& name);
 Value call_method(const Value& object, const std::string& name, const Arguments& arguments);
-// foo.bar and foo['bar'], Undefined when there is no such thing.
+// jinja_access.cpp. foo.bar and foo['bar'], Undefined when there is no such thing.
 Value attribute(const Value& object, const std::string& name);
 Value subscript(const Value& object, const Value& key);
 Value slice(const Value& object, const Value& begin, const Value& end, const Value& step);

@@ -136,12 +136,14 @@ struct RewardModelSection {
   bool enabled = true;
   std::string use;
   int64_t pairs_per_problem = 4;
+  bool reference_solutions = false;
   train::RewardModelOptions train;
   template <class V>
   void visit(V& v) {
     v("enabled", enabled, "false: no reward model; generator.reward.weight_model must be 0");
     v("use", use, "a reward-model folder (sequence classification, one label) that takes the place of this stage");
     v("pairs_per_problem", pairs_per_problem, "most right/wrong pairs of one problem to learn from");
+    v("reference_solutions", reference_solutions, "learn from the reference solution, too, where the policy was never right");
     train.visit(v);
   }
 };

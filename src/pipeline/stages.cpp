@@ -149,7 +149,7 @@ void reward_model(StageRun& run) {
     LoadedRewardModel rm{load_model(run.model("rl"), run.recipe.model), {}};
     rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
     PairOptions pairing;
-    pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9;
+    pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9, pairing.reference_solutions = s.reference_solutions;
     const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return render_prompt(run.recipe.prompt, *rm.base.tokenizer, p.problem); });
     require_pairs(pairs, "reward_model");
     train::RunLog log(run.path(report::kMetricsFile), run.stage);

@@ -17,6 +17,7 @@ struct SamplingParams {
   int max_tokens = 512;            // completion tokens
   std::vector<std::string> stop;   // stop strings, not included in the text
   std::vector<int32_t> stop_tokens;  // beyond the model's own end tokens
+  bool ignore_eos = false;         // go on past the model's end tokens: completions of one length, for measurements
   bool logprobs = true;            // keep token_ids and logprobs in the samples
 };
 

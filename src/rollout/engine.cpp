@@ -69,8 +69,11 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
                                  params.max_tokens),
                      label_, "temperature ≥ 0, 0 < top_p ≤ 1, 0 ≤ min_p ≤ 1, max_tokens ≥ 1");
   statistics_ = {};
-  std::vector<int64_t> stop_ids(config.eos_token_ids);
-  if (const auto eos = tokenizer_->eos(); eos && !has(stop_ids, *eos)) stop_ids.push_back(*eos);
+  std::vector<int64_t> stop_ids;
+  if (!params.ignore_eos) {
+    stop_ids = config.eos_token_ids;
+    if (const auto eos = tokenizer_->eos(); eos && !has(stop_ids, *eos)) stop_ids.push_back(*eos);
+  }
   for (const int32_t id : params.stop_tokens) stop_ids.push_back(id);
 
   // The pool: as many blocks as the memory allows, but no more than the work can use.

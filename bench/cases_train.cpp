@@ -1,0 +1,138 @@
+#include <ATen/ATen.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "bench/cases.h"
+#include "bench/machine.h"
+#include "bench/sizes.h"
+#include "bench/workload.h"
+#include "rollout/engine.h"
+#include "train/onpolicy_loop.h"
+#include "train/preference.h"
+#include "train/reward_model.h"
+#include "train/sft.h"
+
+namespace foil::bench {
+
+namespace {
+
+using namespace train;
+namespace fs = std::filesystem;
+
+constexpr int64_t kSteps = kWarmSteps + kTimedSteps;
+
+// Steps' end times; the folder of the run, removed at the end.
+struct Run {
+  fs::path folder = fs::temp_directory_path() / fmt::format("foil_bench_{}", getpid());
+  std::vector<double> at;
+  Run() { fs::remove_all(folder); }
+  ~Run() { fs::remove_all(folder); }
+  StageContext context() {
+    StageContext c;
+    c.stage = "bench", c.folder = folder;
+    c.after_step = [this](int64_t) { at.push_back(seconds()); };
+    return c;
+  }
+  double step_seconds() const {
+    double best = 1e30;
+    for (size_t i = kWarmSteps; i < at.size(); ++i) best = std::min(best, at[i] - at[i - 1]);
+    return best;
+  }
+};
+
+FileLoopOptions loop() {
+  FileLoopOptions o;
+  o.batch.batch_size = kRecords, o.batch.epochs = 0, o.batch.max_steps = kSteps;
+  o.checkpoint.every_minutes = 0;
+  return o;
+}
+
+Figure figure(const std::string& name, const Workload& w, double parameters, double tokens, const Run& run, const std::string& note) {
+  const double time = run.step_seconds();
+  return {name, "tokens/s", tokens / time, 6 * parameters * tokens / time, {{"seconds_per_step", time}, {"tokens_per_step", tokens}}, "f32, AdamW, " + w.data_name + ", " + note};
+}
+
+Figure sft() {
+  Workload w = load_workload();
+  Run run;
+  train_sft(*w.model, w.examples(kRecords), {loop()}, run.context());
+  return figure("train/sft", w, w.multiplying(), w.sft_tokens(), run, fmt::format("{} examples a step", kRecords));
+}
+
+Figure dpo() {
+  Workload w = load_workload();
+  const auto pairs = w.pairs(kRecords);
+  PreferenceTrainOptions o;
+  o.loop = loop();
+  Run run;
+  const double start = seconds();
+  train_preference(*w.model, pairs, o, run.context());
+  Figure f = figure("train/dpo", w, w.multiplying(), w.pair_tokens(), run, fmt::format("{} pairs a step, reference pass beforehand", kRecords));
+  f.more["first_step_and_reference_s"] = run.at[0] - start;
+  return f;
+}
+
+Figure reward() {
+  Workload w = load_workload();
+  const auto pairs = w.pairs(kRecords);
+  nn::RewardModel model{*w.model, nn::random_score_head(w.model->config().hidden_size, 1)};
+  RewardModelOptions o;
+  o.loop = loop();
+  Run run;
+  train_reward_model(model, pairs, o, run.context());
+  return figure("train/reward", w, w.multiplying() - w.output_parameters(), w.pair_tokens(), run, fmt::format("{} pairs a step", kRecords));
+}
+
+// Every completion as long as it may be, so that the work is the same for everyone.
+class FullLength : public Generator {
+ public:
+  explicit FullLength(Generator& inner) : inner_(inner) {}
+  std::vector<Sample> generate(const GenerateRequest& request, const std::function<void(const Sample&)>& on_sample) override {
+    GenerateRequest full = request;
+    full.sampling.ignore_eos = true;
+    return inner_.generate(full, on_sample);
+  }
+  std::string describe() const override { return inner_.describe(); }
+
+ private:
+  Generator& inner_;
+};
+
+Figure grpo() {
+  Workload w = load_workload();
+  rollout::LocalEngine engine(w.model, w.tokenizer, {}, "");
+  FullLength generator(engine);
+  OnPolicyOptions o;
+  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.checkpoint.every_minutes = 0;
+  std::vector<PolicyProblem> problems;
+  for (size_t i = 0; i < kGrpoGroups; ++i) {
+    PolicyProblem p;
+    p.problem = w.problems[i], p.prompt.problem_id = p.problem.id;
+    p.prompt.text = w.prompt(i), p.prompt_tokens = w.tokenizer->encode(p.prompt.text);
+    problems.push_back(std::move(p));
+  }
+  Run run;
+  run.at.push_back(seconds());
+  const auto result = train_on_policy(*w.model, problems, {&generator, {}}, [](auto, auto samples) {
+    for (size_t i = 0; i < samples.size(); ++i) samples[i].reward = double(i % 2);
+  }, o, run.context());
+  const auto get = [&](const char* name) { return result.last.at(name); };
+  const double tokens = get("train_tokens"), sampled = double(kGrpoGroups * kSamples * kNewTokens);
+  Figure f = figure("train/grpo", w, w.multiplying(), tokens, run, fmt::format("{} problems x {} samples x {} tokens, sampling and training", kGrpoGroups, kSamples, kNewTokens));
+  f.operations_per_s = (6 * tokens + 2 * sampled) * w.multiplying() / run.step_seconds();
+  f.more["rollout_s"] = get("rollout_s"), f.more["train_s"] = get("train_s");
+  f.more["rollout_tokens_per_s"] = get("rollout_tokens_per_s"), f.more["train_tokens_per_s"] = get("train_tokens_per_s");
+  return f;
+}
+
+}  // namespace
+
+std::vector<Case> train_cases() {
+  return {{"train/sft", [] { return std::vector{sft()}; }}, {"train/dpo", [] { return std::vector{dpo()}; }},
+          {"train/reward", [] { return std::vector{reward()}; }}, {"train/grpo", [] { return std::vector{grpo()}; }}};
+}
+
+}  // namespace foil::bench

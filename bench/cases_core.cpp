@@ -20,7 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 Figure tokenizer() {
-  const Workload w = load_workload();
+  Workload w;
+  w.problems = load_workload_problems(w.data_name);
+  w.tokenizer = load_workload_tokenizer();
   std::vector<std::string> texts;
   size_t bytes = 0;
   for (size_t i = 0; i < 2000; ++i) texts.push_back(w.prompt(i) + w.completion(i)), bytes += texts.back().size();

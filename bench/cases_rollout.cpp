@@ -59,8 +59,8 @@ class Decoding {
   nn::KvCache cache_;
 };
 
-Figure decode(int64_t sequences, bool sample) {
-  const Workload w = load_workload();
+Figure decode(int64_t sequences, bool sample, bool published) {
+  const Workload w = load_workload(published);
   const int64_t steps = sequences >= 32 ? 16 : 48;
   Decoding decoding(w, sequences, kContext, steps);
   const int64_t vocab = w.model->config().vocab_size;
@@ -78,8 +78,8 @@ Figure decode(int64_t sequences, bool sample) {
   };
   const double time = best_time(run, 2.0);
   const double rate = double(sequences * steps) / time;
-  return {fmt::format("{}/{}", sample ? "decode_and_sample" : "decode", sequences), "tokens/s", rate, 2 * w.multiplying() * rate,
-          {{"ms_per_step", 1e3 * time / double(steps)}}, fmt::format("f32, {}, behind {} shared tokens", w.model_name, kContext)};
+  return {fmt::format("{}/{}", sample ? "decode_and_sample" : published ? "decode" : "decode_in_training", sequences), "tokens/s", rate, 2 * w.multiplying() * rate,
+          {{"ms_per_step", 1e3 * time / double(steps)}}, fmt::format("f32, {}{}, behind {} shared tokens", w.model_name, published ? " rounded to bf16" : "", kContext)};
 }
 
 Figure prefill() {
@@ -122,8 +122,9 @@ Figure grouped() {
 std::vector<Case> rollout_cases() {
   std::vector<Case> out;
   out.push_back({"rollout/grouped", [] { return std::vector{grouped()}; }});
-  for (const int64_t n : {64, 32, 8, 1}) out.push_back({fmt::format("decode/{}", n), [n] { return std::vector{decode(n, false)}; }});
-  out.push_back({"decode_and_sample/64", [] { return std::vector{decode(64, true)}; }});
+  for (const int64_t n : {64, 32, 8, 1}) out.push_back({fmt::format("decode/{}", n), [n] { return std::vector{decode(n, false, true)}; }});
+  for (const int64_t n : {64, 8, 1}) out.push_back({fmt::format("decode_in_training/{}", n), [n] { return std::vector{decode(n, false, false)}; }});
+  out.push_back({"decode_and_sample/64", [] { return std::vector{decode(64, true, true)}; }});
   out.push_back({fmt::format("prefill/{}", kPrefill), [] { return std::vector{prefill()}; }});
   return out;
 }

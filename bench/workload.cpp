@@ -86,7 +86,13 @@ std::vector<Problem> load_workload_problems(std::string& name) {
   return family_train({}, 1);
 }
 
-Workload load_workload() {
+// A published checkpoint holds bf16 numbers; a policy in training no longer does.
+static void round_weights(nn::Transformer& model) {
+  at::NoGradGuard off;
+  for (auto& [_, t] : model.parameters()) t.copy_(t.to(at::kBFloat16));
+}
+
+static Workload load_any() {
   Workload w;
   w.problems = load_workload_problems(w.data_name);
   if (const fs::path file = model_file(); !file.empty()) {
@@ -102,6 +108,17 @@ Workload load_workload() {
   w.tokenizer = std::make_shared<const text::Tokenizer>(text::word_tokenizer(family_corpus(1, 200), {}));
   w.model_name = "random weights of SmolLM2-135M's shape";
   return w;
+}
+
+Workload load_workload(bool published) {
+  Workload w = load_any();
+  if (published) round_weights(*w.model);
+  return w;
+}
+
+std::shared_ptr<const text::Tokenizer> load_workload_tokenizer() {
+  if (const fs::path file = model_file(); !file.empty()) return std::make_shared<const text::Tokenizer>(text::Tokenizer::load(file));
+  return std::make_shared<const text::Tokenizer>(text::word_tokenizer(family_corpus(1, 200), {}));
 }
 
 void export_workload(const fs::path& folder) {

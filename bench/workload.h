@@ -33,7 +33,9 @@ struct Workload {
 
 std::filesystem::path model_file();   // empty: none
 std::vector<Problem> load_workload_problems(std::string& name);
-Workload load_workload();
+// published: weights rounded to bf16, as checkpoints are; else as they are in training, f32 to the last bit.
+Workload load_workload(bool published = true);
+std::shared_ptr<const text::Tokenizer> load_workload_tokenizer();  // its tokenizer alone
 
 // The model as a Hugging Face folder (f32) and workload.json beside it: token ids and texts that peers run on.
 void export_workload(const std::filesystem::path& folder);

@@ -6,6 +6,7 @@ namespace {
 
 struct Table {
   decltype(&multiply) multiply_;
+  decltype(&multiply_bf16) multiply_bf16_;
   decltype(&transpose) transpose_;
   decltype(&softmax_row) softmax_row_;
   decltype(&exp_row) exp_row_;
@@ -78,6 +79,10 @@ const Table& table() {
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C, int64_t c_row,
               bool accumulate) {
   table().multiply_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate);
+}
+void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C, int64_t c_row,
+                   bool accumulate) {
+  table().multiply_bf16_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate);
 }
 void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row) {
   table().transpose_(rows, columns, in, in_row, out, out_row);

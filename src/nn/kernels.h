@@ -14,6 +14,10 @@ inline constexpr int64_t kFullColumns = 32;
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
               int64_t c_row, bool accumulate);
 
+// The same with B in bf16 (the upper halves of f32): widened as it is read, which is exact, so the result is multiply's.
+void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C,
+                   int64_t c_row, bool accumulate);
+
 // out[c, r] = in[r·in_row + c] for r < rows, c < columns; out rows are out_row apart.
 void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, float* out, int64_t out_row);
 

@@ -1,12 +1,16 @@
 #include "nn/packed_decoder.h"
 
-#include <ATen/Parallel.h>
+#include <algorithm>
 
 #include "base/error.h"
 #include "nn/kernels.h"
 #include "nn/paged_attention.h"
+#include "nn/team.h"
 
 namespace foil::nn {
+
+static constexpr int64_t kRowJob = 8;                     // rows of the phases between matrix products
+static constexpr int64_t kSerialWork = int64_t{1} << 23;  // multiply-adds below which one thread is done before two have met often enough
 
 static bool can_pack(const Transformer& model) { return model.device().is_cpu() && model.type() != at::kDouble; }
 
@@ -19,10 +23,15 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
   auto wide = [](const at::Tensor& t) { return t.defined() ? t.detach().to(at::kFloat) : t; };
   embedding_ = decoder.embedding.detach();
   norm_ = wide(decoder.norm);
+  int64_t bytes = Panels::most_bytes(decoder.output), used = 0;
   for (const Layer& l : decoder.layers)
-    layers_.push_back({wide(l.input_norm), wide(l.post_norm), wide(l.qkv_bias), wide(l.o_bias), wide(l.q_norm), wide(l.k_norm),
-                       Panels::of_transposed(l.qkv), Panels::of_transposed(l.o), Panels::of_transposed(l.gate_up), Panels::of_transposed(l.down)});
-  output_ = Panels::of_transposed(decoder.output);
+    for (const at::Tensor& w : {l.qkv, l.o, l.gate, l.up, l.down}) bytes += Panels::most_bytes(w);
+  const at::Tensor memory = at::empty({bytes}, at::kByte);  // pages that are not used are never touched
+  const auto pack = [&](const at::Tensor& w) { return Panels::compact_of_transposed(w, memory, used); };
+  for (const Layer& l : decoder.layers)
+    layers_.push_back({wide(l.input_norm), wide(l.post_norm), wide(l.qkv_bias), wide(l.o_bias), wide(l.q_norm), wide(l.k_norm), pack(l.qkv), pack(l.o),
+                       pack(l.gate), pack(l.up), pack(l.down)});
+  output_ = pack(decoder.output);
 }
 
 at::Tensor PackedDecoder::logits(const at::Tensor& hidden) const { return packed() ? output_.linear(hidden) : model_.logits(hidden); }
@@ -36,29 +45,68 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
   for (const auto& s : batch.sequences) longest = std::max(longest, s.context + s.end - s.begin);
   const RotaryTable table = model_.rotary(longest);
   const int64_t rows = batch.tokens.size(0), d = c.head_dim, heads = c.num_attention_heads, kv_heads = c.num_key_value_heads, inner = c.intermediate_size;
-  const int64_t q_width = heads * d, kv_width = kv_heads * d;
-  at::Tensor x = at::embedding(embedding_, batch.tokens).to(at::kFloat);
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    const PackedLayer& l = layers_[i];
-    const at::Tensor qkv = l.qkv.linear(rms_norm(x, l.input_norm, c.rms_norm_eps), l.qkv_bias);
-    at::Tensor q = qkv.narrow(1, 0, q_width).view({rows, heads, d}), k = qkv.narrow(1, q_width, kv_width).view({rows, kv_heads, d});
-    if (c.qk_norm) q = rms_norm(q, l.q_norm, c.rms_norm_eps), k = rms_norm(k, l.k_norm, c.rms_norm_eps);
-    const at::Tensor v = qkv.narrow(1, q_width + kv_width, kv_width).view({rows, kv_heads, d});
-    const at::Tensor attended = paged_attention(rotate(q, batch.positions, table), rotate(k, batch.positions, table), v, batch, cache, int64_t(i));
-    x = l.o.linear(attended.view({rows, q_width}), l.o_bias).add_(x);
-    const at::Tensor gate_up = l.gate_up.linear(rms_norm(x, l.post_norm, c.rms_norm_eps));
-    at::Tensor active = at::empty({rows, inner}, x.options());
-    const float* from = gate_up.const_data_ptr<float>();
-    float* to = active.mutable_data_ptr<float>();
-    at::parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / inner), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) kernels::swiglu(from + r * 2 * inner, from + r * 2 * inner + inner, to + r * inner, inner);
+  const int64_t hidden = c.hidden_size, q_width = heads * d, kv_width = kv_heads * d, width = q_width + 2 * kv_width, results = int64_t(batch.sequences.size());
+  const float eps = float(c.rms_norm_eps);
+  at::Tensor stream = at::embedding(embedding_, batch.tokens).to(at::kFloat), result = at::empty({results, hidden}, stream.options());
+  const at::Tensor working = at::empty({rows * (hidden + width + q_width + inner)}, stream.options());
+  float *x = stream.mutable_data_ptr<float>(), *normed = working.mutable_data_ptr<float>(), *qkv = normed + rows * hidden, *attended = qkv + rows * width,
+        *active = attended + rows * q_width, *out = result.mutable_data_ptr<float>();
+  const at::Tensor places = batch.positions.contiguous();
+  const int64_t* positions = places.const_data_ptr<int64_t>();
+  const float *cosine = table.cosine.const_data_ptr<float>(), *sine = table.sine.const_data_ptr<float>();
+  std::vector<const StepBatch::Sequence*> owner(static_cast<size_t>(rows));
+  for (const auto& s : batch.sequences) std::fill(owner.begin() + s.begin, owner.begin() + s.end, &s);
+  const std::vector<AttentionJob> attention = attention_jobs(batch, kv_heads);
+  std::vector<PagedLayer> paged;
+  for (size_t i = 0; i < layers_.size(); ++i) paged.emplace_back(cache, int64_t(i));
+  const auto data = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; };
+  const int64_t row_jobs = (rows + kRowJob - 1) / kRowJob;
+
+  Team::run([&](Team& team) {
+    std::vector<float> scratch;
+    const auto by_rows = [&](const auto& work) {
+      team.share(row_jobs, [&](int64_t job) { work(job * kRowJob, std::min(rows, (job + 1) * kRowJob)); });
+    };
+    const auto norm = [&](const at::Tensor& weight) {
+      by_rows([&](int64_t first, int64_t last) { kernels::rms_norm(x + first * hidden, data(weight), normed + first * hidden, nullptr, last - first, hidden, eps); });
+    };
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const PackedLayer& l = layers_[i];
+      norm(l.input_norm);
+      l.qkv.share(team, rows, normed, hidden, qkv, width, data(l.qkv_bias), false);
+      by_rows([&](int64_t first, int64_t last) {
+        for (int64_t r = first; r < last; ++r) {
+          float *row = qkv + r * width, *k = row + q_width;
+          if (c.qk_norm) {
+            kernels::rms_norm(row, data(l.q_norm), row, nullptr, heads, d, eps);
+            kernels::rms_norm(k, data(l.k_norm), k, nullptr, kv_heads, d, eps);
+          }
+          const int64_t angle = positions[r] * (d / 2);
+          kernels::rotate(row, row, heads + kv_heads, d, cosine + angle, sine + angle, 1.0f);
+          const StepBatch::Sequence& s = *owner[size_t(r)];
+          write_token(paged[i], s, s.context + r - s.begin, k, k + kv_width);
+        }
+      });
+      team.share(int64_t(attention.size()), [&](int64_t job) { attend(paged[i], attention[size_t(job)], heads, qkv, width, attended, q_width, scratch); });
+      l.o.share(team, rows, attended, q_width, x, hidden, data(l.o_bias), true);
+      norm(l.post_norm);
+      const int64_t block = l.gate.block_rows(), panels = l.gate.count();
+      team.share((rows + block - 1) / block * panels, [&](int64_t job) {
+        const int64_t first = job / panels * block, n = std::min(rows, first + block) - first, column = job % panels * Panels::kWidth;
+        const int64_t columns = std::min(Panels::kWidth, inner - column);
+        if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
+        float *gate = scratch.data(), *up = gate + n * Panels::kWidth;
+        l.gate.multiply_some(job % panels, 1, n, normed + first * hidden, hidden, gate, Panels::kWidth, false);
+        l.up.multiply_some(job % panels, 1, n, normed + first * hidden, hidden, up, Panels::kWidth, false);
+        for (int64_t r = 0; r < n; ++r) kernels::swiglu(gate + r * Panels::kWidth, up + r * Panels::kWidth, active + (first + r) * inner + column, columns);
+      });
+      l.down.share(team, rows, active, inner, x, hidden, nullptr, true);
+    }
+    team.share(results, [&](int64_t i) {
+      kernels::rms_norm(x + (batch.sequences[size_t(i)].end - 1) * hidden, data(norm_), out + i * hidden, nullptr, 1, hidden, eps);
     });
-    x = l.down.linear(active).add_(x);
-  }
-  std::vector<int64_t> last;
-  for (const auto& s : batch.sequences) last.push_back(s.end - 1);
-  if (int64_t(last.size()) != rows) x = x.index_select(0, at::tensor(last, at::kLong));
-  return rms_norm(x, norm_, c.rms_norm_eps);
+  }, rows * int64_t(layers_.size()) * hidden * (width + q_width + 3 * inner) < kSerialWork);
+  return result;
 }
 
 }  // namespace foil::nn

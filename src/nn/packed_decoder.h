@@ -1,8 +1,9 @@
 // A Transformer's weights packed for cached decoding (nn/panels.h): made once per policy version, used for many steps.
 //
 // On the CPU the matrix products are our own over packed weights, in f32 whatever the weights' type: nothing is packed per step, and a
-// row's result does not depend on the rows beside it, so decoding is deterministic at full speed. Elsewhere it forwards to
-// Transformer::step. Costs one f32 copy of the matrices; holds a reference to the model, whose weights must not change meanwhile.
+// row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All layers of a step run in one
+// parallel region (nn/team.h). Elsewhere it forwards to Transformer::step. Costs one copy of the matrices, in bf16 where that holds
+// them exactly, else in f32; holds a reference to the model, whose weights must not change meanwhile.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -29,7 +30,7 @@ class PackedDecoder {
  private:
   struct PackedLayer {
     at::Tensor input_norm, post_norm, qkv_bias, o_bias, q_norm, k_norm;  // f32
-    Panels qkv, o, gate_up, down;
+    Panels qkv, o, gate, up, down;
   };
   const Transformer& model_;
   at::Tensor embedding_, norm_;

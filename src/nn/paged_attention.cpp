@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -12,11 +13,6 @@ namespace foil::nn {
 namespace {
 
 constexpr int64_t kQueryBlock = 32;
-
-struct Item {  // unit of parallel work: one sequence, one kv head
-  const StepBatch::Sequence* sequence;
-  int64_t kv_head;
-};
 
 at::Tensor gathered_attention(const at::Tensor& q, const StepBatch& batch, KvCache& cache, int64_t layer) {
   const int64_t group = q.size(1) / cache.keys(layer).size(1);
@@ -54,54 +50,72 @@ void write_generic(const at::Tensor& k, const at::Tensor& v, const StepBatch& ba
 
 }  // namespace
 
-at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const at::Tensor& v_in, const StepBatch& batch, KvCache& cache, int64_t layer) {
-  if (!q_in.is_cpu() || q_in.scalar_type() != at::kFloat || cache.keys(layer).scalar_type() != at::kFloat) {
-    write_generic(k_in, v_in, batch, cache, layer);
-    return gathered_attention(q_in, batch, cache, layer);
+PagedLayer::PagedLayer(KvCache& cache, int64_t layer)
+    : keys(cache.keys(layer).mutable_data_ptr<float>()), values(cache.values(layer).mutable_data_ptr<float>()), kv_heads(cache.keys(layer).size(1)),
+      d(cache.keys(layer).size(2)), block_tokens(cache.block_tokens()) {}
+
+void write_token(const PagedLayer& layer, const StepBatch::Sequence& s, int64_t token, const float* k, const float* v) {
+  const int64_t d = layer.d, bt = layer.block_tokens, slot = token % bt, block = int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads * d * bt;
+  for (int64_t h = 0; h < layer.kv_heads; ++h) {
+    float *keys = layer.keys + block + h * d * bt + slot, *values = layer.values + block + (h * bt + slot) * d;
+    for (int64_t j = 0; j < d; ++j) keys[j * bt] = k[h * d + j];
+    std::copy(v + h * d, v + (h + 1) * d, values);
+  }
+}
+
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t kv_heads) {
+  std::vector<AttentionJob> jobs;
+  for (const auto& s : batch.sequences)
+    for (int64_t first = 0; first < s.end - s.begin; first += kQueryBlock)
+      for (int64_t h = 0; h < kv_heads; ++h) jobs.push_back({&s, h, first, std::min(kQueryBlock, s.end - s.begin - first)});
+  const auto cost = [](const AttentionJob& j) { return j.rows * (j.sequence->context + j.first + j.rows); };
+  std::stable_sort(jobs.begin(), jobs.end(), [&](const AttentionJob& a, const AttentionJob& b) { return cost(a) > cost(b); });
+  return jobs;
+}
+
+void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, std::vector<float>& scores) {
+  const StepBatch::Sequence& s = *job.sequence;
+  const int64_t d = layer.d, bt = layer.block_tokens, group = heads / layer.kv_heads;
+  const float scale = 1.0f / std::sqrt(float(d));
+  const bool single = s.end - s.begin == 1;
+  auto block = [&](const float* side, int64_t token) { return side + (int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads + job.kv_head) * d * bt; };
+  // The queries of one product: the heads of the group of one row (decode), or a block of rows of one head (prefill).
+  for (int64_t g = 0; g < (single ? 1 : group); ++g) {
+    const int64_t head = job.kv_head * group + g, m = single ? group : job.rows, q_step = single ? d : q_row, out_step = single ? d : out_row;
+    const int64_t last = s.context + job.first + job.rows, width = (last + bt - 1) / bt * bt;
+    const float* queries = q + (s.begin + job.first) * q_row + head * d;
+    float* results = out + (s.begin + job.first) * out_row + head * d;
+    if (int64_t(scores.size()) < m * width) scores.resize(size_t(m * width));
+    for (int64_t t = 0; t < last; t += bt)
+      kernels::multiply(m, std::min(bt, last - t), d, queries, q_step, 1, block(layer.keys, t), bt, scores.data() + t, width, false);
+    for (int64_t r = 0; r < m; ++r) {
+      const int64_t seen = single ? last : s.context + job.first + r + 1;
+      float* row = scores.data() + r * width;
+      kernels::softmax_row(row, seen, scale, true);
+      std::fill(row + seen, row + last, 0.0f);
+    }
+    for (int64_t t = 0; t < last; t += bt)
+      kernels::multiply(m, d, std::min(bt, last - t), scores.data() + t, width, 1, block(layer.values, t), d, results, out_step, t > 0);
+  }
+}
+
+at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const at::Tensor& v_in, const StepBatch& batch, KvCache& cache, int64_t layer_index) {
+  if (!q_in.is_cpu() || q_in.scalar_type() != at::kFloat || cache.keys(layer_index).scalar_type() != at::kFloat) {
+    write_generic(k_in, v_in, batch, cache, layer_index);
+    return gathered_attention(q_in, batch, cache, layer_index);
   }
   const at::Tensor q = q_in.contiguous(), k = k_in.contiguous(), v = v_in.contiguous();
-  const int64_t heads = q.size(1), kv_heads = k.size(1), d = q.size(2), group = heads / kv_heads, bt = cache.block_tokens();
-  const int64_t q_row = heads * d, kv_row = kv_heads * d, block_size = d * bt;
-  const float scale = 1.0f / std::sqrt(float(d));
+  const PagedLayer layer(cache, layer_index);
+  const int64_t heads = q.size(1), q_row = heads * layer.d, kv_row = layer.kv_heads * layer.d;
   at::Tensor out = at::empty_like(q);
   const float *qp = q.const_data_ptr<float>(), *kp = k.const_data_ptr<float>(), *vp = v.const_data_ptr<float>();
-  float *keys = cache.keys(layer).mutable_data_ptr<float>(), *values = cache.values(layer).mutable_data_ptr<float>(), *op = out.mutable_data_ptr<float>();
-
-  at::parallel_for(0, int64_t(batch.sequences.size()) * kv_heads, 4, [&](int64_t begin, int64_t end) {
+  float* op = out.mutable_data_ptr<float>();
+  for (const auto& s : batch.sequences)
+    for (int64_t r = s.begin; r < s.end; ++r) write_token(layer, s, s.context + r - s.begin, kp + r * kv_row, vp + r * kv_row);
+  const auto jobs = attention_jobs(batch, layer.kv_heads);
+  at::parallel_for(0, int64_t(jobs.size()), 4, [&](int64_t begin, int64_t end) {
     std::vector<float> scores;
-    for (int64_t item = begin; item < end; ++item) {
-      const auto& s = batch.sequences[size_t(item / kv_heads)];
-      const int64_t h0 = item % kv_heads, rows = s.end - s.begin;
-      auto block = [&](float* side, int64_t token) { return side + (int64_t(s.blocks[size_t(token / bt)]) * kv_heads + h0) * block_size; };
-      for (int64_t i = 0; i < rows; ++i) {
-        const int64_t token = s.context + i, slot = token % bt;
-        const float* key = kp + (s.begin + i) * kv_row + h0 * d;
-        float* to = block(keys, token);
-        for (int64_t j = 0; j < d; ++j) to[j * bt + slot] = key[j];
-        const float* value = vp + (s.begin + i) * kv_row + h0 * d;
-        std::copy(value, value + d, block(values, token) + slot * d);
-      }
-      // The queries of one product: a block of rows of one head (prefill), or the heads of the group of one row (decode).
-      const int64_t products = rows == 1 ? 1 : group * ((rows + kQueryBlock - 1) / kQueryBlock);
-      for (int64_t p = 0; p < products; ++p) {
-        const int64_t head = h0 * group + (rows == 1 ? 0 : p % group), i0 = rows == 1 ? 0 : p / group * kQueryBlock;
-        const int64_t m = rows == 1 ? group : std::min(kQueryBlock, rows - i0), stride = rows == 1 ? d : q_row;
-        const int64_t last = s.context + i0 + (rows == 1 ? 1 : m), width = (last + bt - 1) / bt * bt;
-        const float* queries = qp + (s.begin + i0) * q_row + head * d;
-        float* results = op + (s.begin + i0) * q_row + head * d;
-        scores.resize(size_t(m * width));
-        for (int64_t t = 0; t < last; t += bt)
-          kernels::multiply(m, std::min(bt, last - t), d, queries, stride, 1, block(keys, t), bt, scores.data() + t, width, false);
-        for (int64_t r = 0; r < m; ++r) {
-          const int64_t seen = rows == 1 ? last : s.context + i0 + r + 1;
-          float* row = scores.data() + r * width;
-          kernels::softmax_row(row, seen, scale, true);
-          std::fill(row + seen, row + last, 0.0f);
-        }
-        for (int64_t t = 0; t < last; t += bt)
-          kernels::multiply(m, d, std::min(bt, last - t), scores.data() + t, width, 1, block(values, t), d, results, stride, t > 0);
-      }
-    }
+    for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, scores);
   });
   return out;
 }

@@ -3,10 +3,12 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "base/error.h"
 #include "nn/kernels.h"
+#include "nn/team.h"
 
 namespace foil::nn {
 
@@ -62,21 +64,69 @@ Panels Panels::of(const at::Tensor& weight) {
   return p;
 }
 
+int64_t Panels::most_bytes(const at::Tensor& w) { return (w.size(0) + kWidth - 1) / kWidth * kWidth * w.size(1) * int64_t(sizeof(float)); }
+
+Panels Panels::compact_of_transposed(const at::Tensor& weight, const at::Tensor& memory, int64_t& used) {
+  Panels p = of_transposed(weight);
+  const at::Tensor wide = p.data_;
+  const auto* words = static_cast<const uint32_t*>(wide.const_data_ptr());
+  std::atomic<bool> exact{true};
+  at::parallel_for(0, wide.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    uint32_t low = 0;
+    for (int64_t i = begin; i < end; ++i) low |= words[i] & 0xffff;
+    if (low) exact = false;
+  });
+  const int64_t bytes = wide.numel() * int64_t(exact ? sizeof(uint16_t) : sizeof(float));
+  p.data_ = memory.narrow(0, used, bytes).view(exact ? at::kBFloat16 : at::kFloat).view(wide.sizes());
+  used += bytes;
+  auto* to = static_cast<uint16_t*>(p.data_.mutable_data_ptr());
+  at::parallel_for(0, wide.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    if (exact)
+      for (int64_t i = begin; i < end; ++i) to[i] = uint16_t(words[i] >> 16);
+    else
+      std::memcpy(to + 2 * begin, words + begin, size_t(end - begin) * sizeof(float));
+  });
+  return p;
+}
+
+void Panels::multiply_panel(int64_t i, int64_t k, int64_t K, int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool accumulate) const {
+  const int64_t columns = std::min(kWidth, columns_ - i * kWidth);
+  if (data_.scalar_type() == at::kFloat) {
+    kernels::multiply(rows, columns, K, a, a_row, 1, panel(i) + k * kWidth, kWidth, c, c_row, accumulate);
+    return;
+  }
+  const uint16_t* halves = static_cast<const uint16_t*>(data_.const_data_ptr()) + (i * rows_ + k) * kWidth;
+  kernels::multiply_bf16(rows, columns, K, a, a_row, 1, halves, kWidth, c, c_row, accumulate);
+}
+
 void Panels::multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
   multiply_some(0, count(), rows, x, x_row, y, y_row, accumulate);
 }
 
+int64_t Panels::block_rows() const { return std::max<int64_t>(16, kLeftBytes / (4 * std::min(rows_, kDepth)) / 8 * 8); }
+
 void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
-  const int64_t block = std::max<int64_t>(16, kLeftBytes / (4 * std::min(rows_, kDepth)) / 8 * 8);
+  const int64_t block = block_rows();
   for (int64_t r = 0; r < rows; r += block)
     for (int64_t k = 0; k < rows_; k += kDepth)
       for (int64_t i = first; i < first + number; ++i)
-        kernels::multiply(std::min(block, rows - r), std::min(kWidth, columns_ - i * kWidth), std::min(kDepth, rows_ - k), x + r * x_row + k, x_row, 1,
-                          panel(i) + k * kWidth, kWidth, y + r * y_row + (i - first) * kWidth, y_row, accumulate || k > 0);
+        multiply_panel(i, k, std::min(kDepth, rows_ - k), std::min(block, rows - r), x + r * x_row + k, x_row, y + r * y_row + (i - first) * kWidth, y_row,
+                       accumulate || k > 0);
+}
+
+void Panels::share(Team& team, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, const float* bias, bool accumulate) const {
+  const int64_t block = block_rows();
+  team.share((rows + block - 1) / block * count(), [&](int64_t job) {
+    const int64_t first = job / count() * block, last = std::min(rows, first + block), i = job % count();
+    multiply_some(i, 1, last - first, x + first * x_row, x_row, y + first * y_row + i * kWidth, y_row, accumulate);
+    if (bias)
+      for (int64_t r = first; r < last; ++r) kernels::add_row(y + r * y_row + i * kWidth, bias + i * kWidth, std::min(kWidth, columns_ - i * kWidth));
+  });
 }
 
 void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
                            bool accumulate) const {
+  FOIL_CHECK(data_.scalar_type() == at::kFloat);
   for (int64_t i = 0; i < count(); ++i)
     kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), end - begin, a, row_step, k_step, panel(i) + begin * kWidth, kWidth, out + i * kWidth,
                       out_row, accumulate);
@@ -85,30 +135,11 @@ void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float
 at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const {
   const at::Tensor x = x_in.contiguous();
   FOIL_CHECK(x.dim() == 2 && x.size(1) == rows_ && x.scalar_type() == at::kFloat);
-  const int64_t rows = x.size(0), panels = count();
+  const int64_t rows = x.size(0);
   at::Tensor y = at::empty({rows, columns_}, x.options().requires_grad(false));
   const float *xp = x.const_data_ptr<float>(), *bp = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   float* yp = y.mutable_data_ptr<float>();
-  // Few rows: threads share the panels, so that each weight is read once. Many rows: threads share the rows.
-  const bool by_panels = rows < 64;
-  const int64_t jobs = by_panels ? panels : (rows + 63) / 64;
-  const int64_t work = std::max<int64_t>(1, rows * rows_ * columns_ / jobs);
-  at::parallel_for(0, jobs, std::max<int64_t>(1, kSerialWork / work), [&](int64_t begin, int64_t end) {
-    if (by_panels) {
-      for (int64_t k = 0; k < rows_; k += kDepth)
-        for (int64_t i = begin; i < end; ++i)
-          kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), std::min(kDepth, rows_ - k), xp + k, rows_, 1, panel(i) + k * kWidth, kWidth,
-                            yp + i * kWidth, columns_, k > 0);
-      const int64_t first = begin * kWidth, last = std::min(end * kWidth, columns_);
-      if (bp)
-        for (int64_t r = 0; r < rows; ++r) kernels::add_row(yp + r * columns_ + first, bp + first, last - first);
-    } else {
-      const int64_t first = begin * 64, last = std::min(end * 64, rows);
-      multiply(last - first, xp + first * rows_, rows_, yp + first * columns_, columns_, false);
-      if (bp)
-        for (int64_t r = first; r < last; ++r) kernels::add_row(yp + r * columns_, bp, columns_);
-    }
-  });
+  Team::run([&](Team& team) { share(team, rows, xp, rows_, yp, columns_, bp, false); }, rows * rows_ * columns_ < kSerialWork);
   return y;
 }
 

@@ -1,0 +1,42 @@
+#include "nn/panels.h"
+
+#include <gtest/gtest.h>
+
+#include "nn/kernels.h"
+
+namespace foil::nn {
+
+// Rows beside and beyond the register tiles; depths across the block sizes; columns that do not fill a panel.
+TEST(Panels, LinearEqualsF64AndDoesNotDependOnTheBatch) {
+  at::manual_seed(1);
+  for (const int64_t k : {5, 300, 1100})
+    for (const int64_t n : {32, 70}) {
+      const at::Tensor w = at::randn({n, k}), bias = at::randn({n}), x = at::randn({130, k});
+      const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble), bias.to(at::kDouble));
+      const Panels panels = Panels::of_transposed(w);
+      const at::Tensor all = panels.linear(x, bias);
+      EXPECT_TRUE(at::allclose(all.to(at::kDouble), exact, 1e-4, 1e-3)) << k << " " << n;
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 64, 113})
+        EXPECT_TRUE(at::equal(panels.linear(x.slice(0, 0, rows), bias), all.slice(0, 0, rows))) << k << " " << n << " " << rows;
+    }
+}
+
+TEST(Panels, CompactGivesTheSameBitsWhereBf16HoldsTheWeights) {
+  at::manual_seed(2);
+  for (const int64_t k : {7, 257, 1100}) {
+    const at::Tensor w = at::randn({70, k}).to(at::kBFloat16).to(at::kFloat), x = at::randn({40, k});
+    const at::Tensor memory = at::empty({3 * Panels::most_bytes(w)}, at::kByte);
+    int64_t used = 0;
+    const Panels wide = Panels::of_transposed(w), compact = Panels::compact_of_transposed(w, memory, used);
+    EXPECT_EQ(used, compact.bytes());
+    EXPECT_EQ(compact.bytes() * 2, wide.bytes());
+    for (const int64_t rows : {1, 3, 8, 9, 40}) EXPECT_TRUE(at::equal(compact.linear(x.slice(0, 0, rows)), wide.linear(x.slice(0, 0, rows)))) << k << " " << rows;
+    at::Tensor off = w.clone();
+    off[3][2] += 1e-5;  // one weight that bf16 does not hold
+    const Panels exact = Panels::compact_of_transposed(off, memory, used);
+    EXPECT_EQ(exact.bytes(), wide.bytes());
+    EXPECT_TRUE(at::equal(exact.linear(x), Panels::of_transposed(off).linear(x)));
+  }
+}
+
+}  // namespace foil::nn

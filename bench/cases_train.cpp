@@ -46,6 +46,7 @@ struct Run {
 FileLoopOptions loop() {
   FileLoopOptions o;
   o.batch.batch_size = kRecords, o.batch.epochs = 0, o.batch.max_steps = kSteps;
+  o.batch.micro_batch_tokens = kMicroBatchTokens;
   o.checkpoint.every_minutes = 0;
   return o;
 }
@@ -106,7 +107,7 @@ Figure grpo() {
   rollout::LocalEngine engine(w.model, w.tokenizer, {}, "");
   FullLength generator(engine);
   OnPolicyOptions o;
-  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.checkpoint.every_minutes = 0;
+  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.micro_batch_tokens = kMicroBatchTokens, o.checkpoint.every_minutes = 0;
   std::vector<PolicyProblem> problems;
   for (size_t i = 0; i < kGrpoGroups; ++i) {
     PolicyProblem p;
@@ -128,11 +129,33 @@ Figure grpo() {
   return f;
 }
 
+// Tokens a second at four times the records and at four times the length, as shares of the plain step's.
+std::vector<Figure> growth() {
+  const auto measure = [](size_t records, size_t length) {
+    Workload w = load_workload();
+    std::vector<Example> examples;
+    for (size_t i = 0; i < records; ++i) {
+      auto tokens = w.tokens(length, 40 * i);
+      examples.push_back({std::to_string(i), {tokens.begin(), tokens.begin() + ptrdiff_t(length / 4)}, {tokens.begin() + ptrdiff_t(length / 4), tokens.end()}, 1});
+    }
+    FileLoopOptions o = loop();
+    o.batch.batch_size = int64_t(records);
+    Run run;
+    train_sft(*w.model, examples, {o}, run.context());
+    return double(records * length) / run.step_seconds();
+  };
+  const double plain = measure(8, 120), records = measure(32, 120), length = measure(8, 480);
+  const auto figure = [&](const char* name, double value, const char* what) {
+    return Figure{name, "of plain", value / plain, 0, {{"tokens_per_s", value}, {"plain_tokens_per_s", plain}}, what};
+  };
+  return {figure("growth/records", records, "sft, 32 x 120 tokens a step against 8 x 120"), figure("growth/length", length, "sft, 8 x 480 tokens a step against 8 x 120")};
+}
+
 }  // namespace
 
 std::vector<Case> train_cases() {
   return {{"train/sft", [] { return std::vector{sft()}; }}, {"train/dpo", [] { return std::vector{dpo()}; }},
-          {"train/reward", [] { return std::vector{reward()}; }}, {"train/grpo", [] { return std::vector{grpo()}; }}};
+          {"train/reward", [] { return std::vector{reward()}; }}, {"train/grpo", [] { return std::vector{grpo()}; }}, {"growth", growth}};
 }
 
 }  // namespace foil::bench

@@ -13,7 +13,7 @@ namespace {
 // What all samples of a request share.
 uint64_t request_mark(const GenerateRequest& r, const std::string& identity) {
   const SamplingParams& s = r.sampling;
-  return hash64(Json{identity, r.seed, r.source, s.temperature, s.top_p, s.top_k, s.min_p, s.max_tokens, s.stop, s.stop_tokens, s.logprobs}.dump(
+  return hash64(Json{identity, r.seed, r.source, s.temperature, s.top_p, s.top_k, s.min_p, s.max_tokens, s.stop, s.stop_tokens, s.logprobs, s.ignore_eos}.dump(
       -1, ' ', false, Json::error_handler_t::replace));
 }
 

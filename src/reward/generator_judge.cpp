@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/random.h"
 
 namespace foil {
 
@@ -55,8 +56,8 @@ std::vector<std::optional<RubricScores>> GeneratorJudge::judge(std::span<const J
     GenerateRequest request;
     for (const size_t i : open) {
       Prompt p;
-      p.problem_id = fmt::format("judge/{}", asked_ + int64_t(i));
       p.messages = {{"user", judge_prompt(items[i], rubric_)}};
+      p.problem_id = fmt::format("judge/{:016x}", hash64(p.messages[0].content));  // the same whatever was judged before
       p.text = render_ ? render_(p.messages) : p.messages[0].content;
       request.prompts.push_back(std::move(p));
     }
@@ -66,13 +67,16 @@ std::vector<std::optional<RubricScores>> GeneratorJudge::judge(std::span<const J
     const auto replies = generator_->generate(request);
     FOIL_CHECK(replies.size() == open.size());
     std::vector<size_t> again;
+    if (attempt + 1 == options_.attempts && open.size() == items.size() && items.size() >= 4 && std::none_of(replies.begin(), replies.end(), [](const Sample& s) { return read_judgement(s.text).has_value(); }))
+      throw Error(fmt::format("none of {} replies of the judge is a judgement; the last: {}", int64_t(items.size()) * options_.attempts, replies.back().text.substr(0, 200)), generator_->describe(),
+                  "use a stronger model as judge, a larger max_tokens, or a rubric that says more plainly what to reply");
     for (size_t k = 0; k < open.size(); ++k) {
       out[open[k]] = read_judgement(replies[k].text);
       if (!out[open[k]]) again.push_back(open[k]);
     }
     open = std::move(again);
   }
-  asked_ += int64_t(items.size()), unread_ += int64_t(open.size());
+  unread_ += int64_t(open.size());
   return out;
 }
 

@@ -2,6 +2,7 @@
 //
 // One prompt a solution, one JSON object with the four dimensions back. An answer that does not parse, lacks a dimension or leaves
 // 0…3 is asked again, with new sample ids, until attempts are used up; then there is no judgement (nullopt), which the caller counts.
+// Where none of four or more solutions got a judgement, the judge cannot do its work: Error with its last reply.
 #pragma once
 #include <memory>
 #include <string>
@@ -41,7 +42,7 @@ class GeneratorJudge : public JudgeBackend {
   GeneratorJudgeOptions options_;
   uint64_t seed_;
   std::function<std::string(const std::vector<Message>&)> render_;
-  int64_t asked_ = 0, unread_ = 0;
+  int64_t unread_ = 0;
 };
 
 }  // namespace foil

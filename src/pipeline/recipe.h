@@ -93,7 +93,7 @@ struct SftSection {
   void visit(V& v) {
     v("enabled", enabled, "false: start RL from the model as it is");
     v("use", use, "a model folder that takes the place of this stage");
-    v("problems", problems, "learn from the solutions of only so many training problems; 0: all");
+    v("problems", problems, "learn from the solutions of only the last so many training problems (samples are taken from the first); 0: all");
     train.visit(v);
   }
 };

@@ -95,7 +95,7 @@ void sft(StageRun& run) {
   const SftSection& s = run.recipe.sft;
   LoadedModel model = load_model(run.model("start"), run.recipe.model);
   auto problems = run.training_problems();
-  if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.resize(size_t(s.problems));
+  if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.erase(problems.begin(), problems.end() - s.problems);  // samples come from the first
   train::RunLog log(run.path(report::kMetricsFile), run.stage);
   const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, problems), s.train, run.context(log));
   save_model(run.path(report::model_folder("sft")), model);

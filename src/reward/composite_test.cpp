@@ -262,19 +262,21 @@ TEST(GeneratorJudge, AsksAgainAndThenGivesUp) {
   EXPECT_THROW(cold.validate("judge"), UsageError);
 }
 
-TEST(RuleJudge, PrefersCoherentChainsAndIgnoresCorrectness) {
+TEST(RuleJudge, PrefersChainsThatHoldTogetherWhateverTheAnswer) {
   RuleJudge judge;
   auto score = [&](const std::string& solution) {
     const JudgeItem item{kProblem.problem, solution};
     return judge.judge(std::span(&item, 1))[0]->normalised();
   };
   const double right = score("Tom starts with 12 apples. He gets 5 more: 12 + 5 = 17. 3 go away: 17 - 3 = 14. #### 14");
-  const double wrong = score(kGood);
+  const double other = score("Tom starts with 12 apples. He gets 5 more: 12 - 5 = 7. 3 go away: 7 - 3 = 4. #### 4");
+  const double sum = score("Tom starts with 12 apples. He gets 5 more: 12 + 5 = 18. 3 go away: 18 - 3 = 15. #### 15");
   const double skips = score("Tom starts with 12 apples. He gets 5 more: 12 + 5 = 17. #### 17");
   const double nowhere = score("Tom starts with 40 apples. He gets 8 more: 40 + 8 = 48. 9 go away: 48 - 9 = 39. #### 39");
   const double open = score("Tom starts with 12 apples. He gets 5 more: 12 + 5 = 17. 3 go away: 17 - 3 = 14. #### 99");
   const double loop = score("Tom has apples. Tom has apples. Tom has apples. Tom has apples. #### 12");
-  EXPECT_DOUBLE_EQ(right, wrong);
+  EXPECT_DOUBLE_EQ(right, other);  // a wrong reading that holds together
+  EXPECT_LT(sum, right - 0.03);    // an equation that does not hold
   EXPECT_GT(right, 0.9);
   EXPECT_LT(skips, right - 0.05);
   EXPECT_LT(nowhere, skips);

@@ -1,6 +1,8 @@
 #include "reward/judge.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <set>
 
 #include "base/atomic_file.h"
@@ -60,7 +62,22 @@ std::set<std::string> content_words(const std::string& text) {
 // "a op b = c" as written in a solution.
 struct Equation {
   std::string left, right, result;
+  bool holds;
 };
+
+double value_of(std::string digits) {
+  std::erase(digits, ',');
+  return std::strtod(digits.c_str(), nullptr);
+}
+
+// c to the decimals it is written with; sums and products of digits shorter than 2^53 are exact.
+bool equation_holds(const std::string& left, char op, const std::string& right, const std::string& result) {
+  const double a = value_of(left), b = value_of(right), c = value_of(result);
+  const double exact = op == '+' ? a + b : op == '-' ? a - b : op == '/' ? a / b : a * b;
+  const size_t point = result.find('.');
+  const double half_unit = point == std::string::npos ? 0 : 0.5 * std::pow(10.0, -double(result.size() - point - 1));
+  return std::abs(exact - c) <= half_unit * (1 + 1e-9) + 1e-9 * std::abs(exact);
+}
 
 std::vector<Equation> equations_in(const std::string& text, const std::vector<Number>& numbers) {
   std::vector<Equation> out;
@@ -76,7 +93,7 @@ std::vector<Equation> equations_in(const std::string& text, const std::vector<Nu
   };
   for (size_t i = 0; i + 2 < numbers.size(); ++i) {
     const char op = between(i), equals = between(i + 1);
-    if (op && op != '=' && equals == '=') out.push_back({numbers[i].text, numbers[i + 1].text, numbers[i + 2].text});
+    if (op && op != '=' && equals == '=') out.push_back({numbers[i].text, numbers[i + 1].text, numbers[i + 2].text, equation_holds(numbers[i].text, op, numbers[i + 1].text, numbers[i + 2].text)});
   }
   return out;
 }
@@ -100,18 +117,20 @@ RubricScores judge_one(const JudgeItem& item) {
   const double words = solution_words.empty() ? 0 : std::min(1.0, 4.0 * double(shared) / double(solution_words.size()));
   out.dimension[0] = scale(0.7 * numbers + 0.3 * words);
 
-  // coherence: each equation takes up a given number or an earlier result on both sides; each result but the last is taken up again;
+  // coherence: each equation holds and takes up a given number or an earlier result on both sides; each result but the last is taken up again;
   // the last number of the text is the last result.
   std::set<std::string> known = given;
-  double sides = 0, linked = 0, chain = 0, chained = 0;
+  double sides = 0, linked = 0, chain = 0, chained = 0, holding = 0;
   for (size_t i = 0; i < equations.size(); ++i) {
+    holding += equations[i].holds;
     sides += 2, linked += double(known.count(equations[i].left) + known.count(equations[i].right));
     known.insert(equations[i].result);
     if (i + 1 < equations.size()) ++chain, chained += equations[i + 1].left == equations[i].result || equations[i + 1].right == equations[i].result;
   }
   if (!equations.empty()) {
     const bool closes = used.back().text == equations.back().result;
-    out.dimension[1] = scale(0.4 * linked / sides + 0.3 * (chain > 0 ? chained / chain : 1) + 0.3 * closes);
+    const double share = holding / double(equations.size());  // one that does not hold, and the rest is worth little
+    out.dimension[1] = scale((0.4 * linked / sides + 0.3 * (chain > 0 ? chained / chain : 1) + 0.3 * closes) * (share < 1 ? 0.4 * share : 1));
   }
 
   // facts: the numbers that enter equations are given ones or results; about as many steps as facts.

@@ -31,8 +31,9 @@ class JudgeBackend {
   virtual std::vector<std::optional<RubricScores>> judge(std::span<const JudgeItem> items) = 0;
 };
 
-// Deterministic scores for worked arithmetic. Does not judge correctness: a wrong product in a coherent chain costs nothing; a
-// number out of nowhere, a step that ignores the one before, a final answer that is not the last result do.
+// Deterministic scores for worked arithmetic. Does not know whether the final answer is right, only whether the text holds together:
+// an equation that does not hold, a number out of nowhere, a step that ignores the one before, a final answer that is not the last
+// result cost coherence; leaving a fact out or taking the wrong one, which a reader does not see at once, costs little or nothing.
 class RuleJudge : public JudgeBackend {
  public:
   std::vector<std::optional<RubricScores>> judge(std::span<const JudgeItem> items) override;

@@ -1,10 +1,8 @@
 #include "verify/algebra.h"
 
 #include <flint/fmpq_mpoly.h>
-#include <flint/fmpz_factor.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,173 +11,8 @@ namespace foil::verify {
 
 namespace {
 
-constexpr int64_t kMaxBits = 60'000;      // of an exact constant
 constexpr int64_t kMaxTerms = 1200;       // of a polynomial
 constexpr ulong kMaxDegree = 4000;
-
-std::optional<Rational> exact_power(const Rational& base, const Rational& exponent, Budget& budget) {
-  if (exponent.is_integer()) {
-    const auto n = exponent.small();
-    if (!n) return std::nullopt;
-    auto r = power(base, *n, kMaxBits);
-    if (r) budget.spend(1 + r->bits() / 32);
-    return r;
-  }
-  const Rational d = [&] {
-    Rational r;
-    fmpz_set(r.num(), exponent.den());
-    return r;
-  }();
-  const auto root_index = d.small();
-  if (!root_index || *root_index > 64) return std::nullopt;
-  budget.spend(8 + base.bits() / 16);
-  const auto root = exact_root(base, *root_index);
-  if (!root) return std::nullopt;
-  Rational n;
-  fmpz_set(n.num(), exponent.num());
-  return exact_power(*root, n, budget);
-}
-
-}  // namespace
-
-std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
-  budget.spend(1);
-  switch (e.kind) {
-    case Kind::kNumber: case Kind::kBase: return value_of(e);
-    case Kind::kAdd: {
-      Rational sum;
-      for (uint32_t i = 0; i < e.count; ++i) {
-        const auto x = exact_rational(e[i], budget);
-        if (!x) return std::nullopt;
-        sum = sum + *x;
-      }
-      budget.spend(sum.bits() / 64);
-      return sum;
-    }
-    case Kind::kMul: {
-      Rational product(1);
-      for (uint32_t i = 0; i < e.count; ++i) {
-        const auto x = exact_rational(e[i], budget);
-        if (!x) return std::nullopt;
-        product = product * *x;
-        if (product.bits() > kMaxBits) return std::nullopt;
-      }
-      budget.spend(product.bits() / 64);
-      return product;
-    }
-    case Kind::kPow: {
-      const auto base = exact_rational(e[0], budget);
-      if (!base) return std::nullopt;
-      const auto exponent = exact_rational(e[1], budget);
-      if (!exponent) return std::nullopt;
-      return exact_power(*base, *exponent, budget);
-    }
-    case Kind::kPercent: {
-      const auto x = exact_rational(e[0], budget);
-      if (!x) return std::nullopt;
-      return *x / Rational(100);
-    }
-    case Kind::kQuantity: {
-      if (e.name == "deg") return std::nullopt;
-      const auto x = exact_rational(e[0], budget);
-      if (!x) return std::nullopt;
-      return *x * value_of(e);
-    }
-    case Kind::kRatio: {
-      if (e.count != 2) return std::nullopt;
-      const auto x = exact_rational(e[0], budget), y = exact_rational(e[1], budget);
-      if (!x || !y || y->is_zero()) return std::nullopt;
-      return *x / *y;
-    }
-    case Kind::kCall: break;
-    default: return std::nullopt;
-  }
-  if (e.count == 0) return std::nullopt;
-  std::vector<Rational> x;
-  for (uint32_t i = 0; i < e.count; ++i) {
-    auto v = exact_rational(e[i], budget);
-    if (!v) return std::nullopt;
-    x.push_back(std::move(*v));
-  }
-  switch (e.fn) {
-    case Fn::kSqrt: return exact_power(x[0], Rational(1, 2), budget);
-    case Fn::kRoot:
-      if (!x[1].is_integer() || x[1].sign() <= 0) return std::nullopt;
-      return exact_power(x[0], Rational(1) / x[1], budget);
-    case Fn::kAbs: return x[0].abs();
-    case Fn::kFloor: return x[0].floor();
-    case Fn::kCeil: return x[0].ceil();
-    case Fn::kSign: return Rational(x[0].sign());
-    case Fn::kFactorial: case Fn::kDoubleFactorial: {
-      const auto n = x[0].small();
-      if (!n || *n < 0 || *n > 4000) return std::nullopt;
-      Rational r(1);
-      budget.spend(*n / 4 + 1);
-      if (e.fn == Fn::kFactorial) {
-        fmpz_fac_ui(r.num(), static_cast<ulong>(*n));
-      } else {
-        for (int64_t k = *n; k > 1; k -= 2) fmpz_mul_ui(r.num(), r.num(), static_cast<ulong>(k));
-      }
-      return r;
-    }
-    case Fn::kBinomial: {
-      const auto n = x[0].small(), k = x[1].small();
-      if (!n || !k || *n < 0 || *n > 20'000) return std::nullopt;
-      if (*k < 0 || *k > *n) return Rational(0);
-      Rational r(1);
-      budget.spend(*n / 4 + 1);
-      fmpz_bin_uiui(r.num(), static_cast<ulong>(*n), static_cast<ulong>(*k));
-      return r;
-    }
-    case Fn::kMax: return *std::max_element(x.begin(), x.end());
-    case Fn::kMin: return *std::min_element(x.begin(), x.end());
-    case Fn::kGcd: case Fn::kLcm: {
-      Rational r = x[0];
-      for (const Rational& v : x) {
-        if (!v.is_integer()) return std::nullopt;
-        if (e.fn == Fn::kGcd) fmpz_gcd(r.num(), r.num(), v.num());
-        else fmpz_lcm(r.num(), r.num(), v.num());
-      }
-      return r.abs();
-    }
-    case Fn::kMod: {
-      if (x.size() != 2 || !x[0].is_integer() || !x[1].is_integer() || x[1].sign() <= 0) return std::nullopt;
-      Rational r;
-      fmpz_mod(r.num(), x[0].num(), x[1].num());
-      return r;
-    }
-    case Fn::kLn: case Fn::kLog:
-      if (x[0].is_one()) return Rational(0);
-      if (x.size() == 2) {
-        // log_b b^k with both positive powers of one base, found by exact division
-        if (x[0].sign() <= 0 || x[1].sign() <= 0 || x[1].is_one() || x[0].bits() > 4000) return std::nullopt;
-        Rational b = x[1], v = x[0];
-        int64_t sign = 1;
-        if (b < Rational(1)) {
-          b = Rational(1) / b;
-          sign = -sign;
-        }
-        if (v < Rational(1)) {
-          v = Rational(1) / v;
-          sign = -sign;
-        }
-        int64_t k = 0;
-        while (Rational(1) < v && k < 4000) {
-          budget.spend(2);
-          v = v / b;
-          ++k;
-        }
-        if (v.is_one()) return Rational(sign * k);
-      }
-      return std::nullopt;
-    case Fn::kExp:
-      if (x[0].is_zero()) return Rational(1);
-      return std::nullopt;
-    default: return std::nullopt;
-  }
-}
-
-namespace {
 
 struct Generator {
   std::string key;
@@ -289,6 +122,15 @@ class Ring {
   }
 
  private:
+  // Prime powers of |value|, the denominator's with negative exponents.
+  std::vector<std::pair<Rational, int64_t>> factored(const Rational& value) {
+    for (const fmpz* part : {value.num(), value.den()})
+      if (!fmpz_is_pm1(part)) budget_.spend(200);
+    auto powers = prime_powers(value, 80);
+    if (!powers) throw GaveUp{};
+    return *std::move(powers);
+  }
+
   // out == null: only meet the generators.
   size_t generator(const std::string& key, int64_t root = 1) {
     for (size_t i = 0; i < generators_.size(); ++i)
@@ -407,42 +249,27 @@ class Ring {
         throw GaveUp{};
       }
     }
-    for (const int side : {1, -1}) {
-      const fmpz* part = side > 0 ? value.num() : value.den();
-      if (fmpz_is_pm1(part)) continue;
-      if (fmpz_bits(part) > 80) throw GaveUp{};
-      budget_.spend(200);
-      fmpz_factor_t factors;
-      fmpz_factor_init(factors);
-      fmpz_factor(factors, part);
-      struct Clear {
-        fmpz_factor_struct* f;
-        ~Clear() { fmpz_factor_clear(f); }
-      } clear{factors};
-      for (slong k = 0; k < factors->num; ++k) {
-        Rational prime;
-        fmpz_set(prime.num(), factors->p + k);
-        const Rational e = exponent * Rational(side * static_cast<int64_t>(factors->exp[k]));
-        Rational whole = e.floor();
-        const Rational rest = e - whole;
+    for (const auto& [prime, multiplicity] : factored(value)) {
+      const Rational e = exponent * Rational(multiplicity);
+      Rational whole = e.floor();
+      const Rational rest = e - whole;
+      if (out) {
+        const auto w = whole.small();
+        const auto f = w ? power(prime, *w, kMaxBits) : std::nullopt;
+        if (!f) throw GaveUp{};
+        Fraction c(*this);
+        constant(*f, &c);
+        multiply(*out, c);
+      }
+      if (!rest.is_zero()) {
+        const int64_t rn = fmpz_get_si(rest.num()), rd = fmpz_get_si(rest.den());
+        const size_t g = generator("√" + prime.to_string(), rd);
+        generators_[g].radical = true;
+        generators_[g].prime = prime;
         if (out) {
-          const auto w = whole.small();
-          const auto f = w ? power(prime, *w, kMaxBits) : std::nullopt;
-          if (!f) throw GaveUp{};
-          Fraction c(*this);
-          constant(*f, &c);
-          multiply(*out, c);
-        }
-        if (!rest.is_zero()) {
-          const int64_t rn = fmpz_get_si(rest.num()), rd = fmpz_get_si(rest.den());
-          const size_t g = generator("√" + prime.to_string(), rd);
-          generators_[g].radical = true;
-          generators_[g].prime = prime;
-          if (out) {
-            Fraction f(*this);
-            generator_power(g, rn, rd, &f);
-            multiply(*out, f);
-          }
+          Fraction f(*this);
+          generator_power(g, rn, rd, &f);
+          multiply(*out, f);
         }
       }
     }
@@ -534,29 +361,14 @@ class Ring {
         return kernel_power("-1^" + rest, c, out);
       }
       one(out);
-      for (const int side : {1, -1}) {
-        const fmpz* part = side > 0 ? b->num() : b->den();
-        if (fmpz_is_one(part)) continue;
-        if (fmpz_bits(part) > 80) throw GaveUp{};
-        budget_.spend(200);
-        fmpz_factor_t factors;
-        fmpz_factor_init(factors);
-        fmpz_factor(factors, part);
-        struct Clear {
-          fmpz_factor_struct* f;
-          ~Clear() { fmpz_factor_clear(f); }
-        } clear{factors};
-        for (slong k = 0; k < factors->num; ++k) {
-          Rational prime;
-          fmpz_set(prime.num(), factors->p + k);
-          const Rational e = c * Rational(side * static_cast<int64_t>(factors->exp[k]));
-          if (out) {
-            Fraction f(*this);
-            kernel_power(prime.to_string() + "^" + rest, e, &f);
-            multiply(*out, f);
-          } else {
-            kernel_power(prime.to_string() + "^" + rest, e, nullptr);
-          }
+      for (const auto& [prime, multiplicity] : factored(*b)) {
+        const Rational e = c * Rational(multiplicity);
+        if (out) {
+          Fraction f(*this);
+          kernel_power(prime.to_string() + "^" + rest, e, &f);
+          multiply(*out, f);
+        } else {
+          kernel_power(prime.to_string() + "^" + rest, e, nullptr);
         }
       }
       return;
@@ -655,30 +467,16 @@ class Ring {
         const auto r = exact_rational(e[0], budget_);
         if (r && r->sign() > 0 && r->bits() <= 160 && fmpz_bits(r->num()) <= 80 && fmpz_bits(r->den()) <= 80) {
           if (out) constant(Rational(0), out);
-          for (const int side : {1, -1}) {
-            const fmpz* part = side > 0 ? r->num() : r->den();
-            if (fmpz_is_one(part)) continue;
-            budget_.spend(200);
-            fmpz_factor_t factors;
-            fmpz_factor_init(factors);
-            fmpz_factor(factors, part);
-            struct Clear {
-              fmpz_factor_struct* f;
-              ~Clear() { fmpz_factor_clear(f); }
-            } clear{factors};
-            for (slong k = 0; k < factors->num; ++k) {
-              Rational prime;
-              fmpz_set(prime.num(), factors->p + k);
-              const std::string key = prefix + prime.to_string();
-              if (!out) {
-                symbol(key, nullptr);
-              } else {
-                Fraction f(*this);
-                symbol(key, &f);
-                const Rational m(side * static_cast<int64_t>(factors->exp[k]));
-                fmpq_mpoly_scalar_mul_fmpq(f.num, f.num, m.get(), ctx_);
-                add(*out, f);
-              }
+          for (const auto& [prime, multiplicity] : factored(*r)) {
+            const std::string key = prefix + prime.to_string();
+            if (!out) {
+              symbol(key, nullptr);
+            } else {
+              Fraction f(*this);
+              symbol(key, &f);
+              const Rational m(multiplicity);
+              fmpq_mpoly_scalar_mul_fmpq(f.num, f.num, m.get(), ctx_);
+              add(*out, f);
             }
           }
           return;
@@ -796,153 +594,6 @@ bool proves_proportional(const Expr& a, const Expr& b, const Expr& c, const Expr
   } catch (const GaveUp&) {
     return false;
   }
-}
-
-namespace {
-
-// BFMSS for real and complex algebraic expressions: value = U/L form with logarithmic sizes u, l and a degree.
-struct Bound {
-  double u = 0, l = 0;   // log2 upper bounds of the numerator's conjugates and the denominator's
-  double degree = 1;
-};
-
-// e with π (and i) replaced by 1 and degrees by 1/180.
-const Expr* with_unit_pi(Arena& arena, const Expr& x) {
-  if (x.is(Kind::kPi) || x.is(Kind::kI)) return arena.number(1);
-  if (x.is(Kind::kQuantity) && x.name == "deg") return arena.div(with_unit_pi(arena, x[0]), arena.number(180));
-  if (x.count == 0) return &x;
-  Expr* copy = arena.make(x.kind);
-  *copy = x;
-  std::vector<const Expr*> args;
-  for (uint32_t i = 0; i < x.count; ++i) args.push_back(with_unit_pi(arena, x[i]));
-  arena.set_args(copy, args.data(), args.size());
-  return copy;
-}
-
-// r when e is r·π (or r·iπ) for a rational r.
-std::optional<Rational> multiple_of_pi(const Expr& e, bool imaginary, Budget& budget) {
-  if (!any(e, [](const Expr& x) { return x.is(Kind::kPi) || (x.is(Kind::kQuantity) && x.name == "deg"); })) return std::nullopt;
-  Arena arena;
-  const auto r = exact_rational(*with_unit_pi(arena, e), budget);
-  if (!r) return std::nullopt;
-  const Expr* claim = arena.mul(arena.number(*r), arena.make(Kind::kPi));
-  if (imaginary) claim = arena.mul(claim, arena.make(Kind::kI));
-  if (!proves_equal(e, *claim, budget)) return std::nullopt;
-  return r;
-}
-
-bool bound(const Expr& e, Bound& out, Budget& budget) {
-  budget.spend(2);
-  switch (e.kind) {
-    case Kind::kNumber: case Kind::kBase: {
-      out.u = static_cast<double>(fmpz_bits(&e.number.num)) + 0.001;
-      out.l = static_cast<double>(fmpz_bits(&e.number.den)) + 0.001;
-      return true;
-    }
-    case Kind::kI: out.degree = 2; return true;
-    case Kind::kPercent: {
-      if (!bound(e[0], out, budget)) return false;
-      out.l += 7;
-      return true;
-    }
-    case Kind::kAdd: case Kind::kMul: {
-      out = Bound{};
-      if (e.is(Kind::kAdd)) out.u = -1e9;
-      for (uint32_t i = 0; i < e.count; ++i) {
-        Bound b;
-        if (!bound(e[i], b, budget)) return false;
-        out.degree *= b.degree;
-        if (e.is(Kind::kMul)) {
-          out.u += b.u;
-          out.l += b.l;
-        } else {
-          const double x = out.u + b.l, y = b.u + out.l;
-          out.u = std::max(x, y) + (i ? 1 : 0);
-          if (i == 0) out.u = b.u;
-          out.l += b.l;
-        }
-      }
-      return true;
-    }
-    case Kind::kPow: {
-      if (e[0].is(Kind::kE)) {
-        // e^{iπr}: a root of unity
-        const auto turn = multiple_of_pi(e[1], true, budget);
-        if (!turn || !fmpz_fits_si(turn->den()) || fmpz_get_si(turn->den()) > 400) return false;
-        out.degree = 2 * static_cast<double>(fmpz_get_si(turn->den()));
-        return true;
-      }
-      const auto r = exact_rational(e[1], budget);
-      if (!r || !bound(e[0], out, budget)) return false;
-      if (!fmpz_fits_si(r->num()) || !fmpz_fits_si(r->den())) return false;
-      double n = static_cast<double>(fmpz_get_si(r->num()));
-      const double d = static_cast<double>(fmpz_get_si(r->den()));
-      if (n < 0) {
-        std::swap(out.u, out.l);
-        n = -n;
-      }
-      if (d > 64 || n > 4096) return false;
-      out.u *= n;
-      out.l *= n;
-      if (d > 1) {
-        // (u/l)^(1/d) = (u·l^(d−1))^(1/d) / l
-        out.u = (out.u + (d - 1) * out.l) / d;
-        out.degree *= d;
-      }
-      return true;
-    }
-    case Kind::kCall: {
-      if (e.fn == Fn::kSqrt || e.fn == Fn::kRoot) {
-        double d = 2;
-        if (e.fn == Fn::kRoot) {
-          const auto n = exact_rational(e[1], budget);
-          if (!n || !n->small() || *n->small() < 1 || *n->small() > 64) return false;
-          d = static_cast<double>(*n->small());
-        }
-        if (!bound(e[0], out, budget)) return false;
-        out.u = (out.u + (d - 1) * out.l) / d;
-        out.degree *= d;
-        return true;
-      }
-      if (e.fn == Fn::kAbs) {
-        if (!bound(e[0], out, budget)) return false;
-        out.degree *= 2;
-        return true;
-      }
-      if (e.fn == Fn::kSin || e.fn == Fn::kCos || e.fn == Fn::kTan || e.fn == Fn::kCot || e.fn == Fn::kSec || e.fn == Fn::kCsc) {
-        // at a rational multiple of π: 2cos, 2sin are algebraic integers with conjugates at most 2, degree at most 2q
-        const auto r = multiple_of_pi(e[0], false, budget);
-        if (!r) return false;
-        if (!fmpz_fits_si(r->den()) || fmpz_get_si(r->den()) > 400) return false;
-        const double q = static_cast<double>(fmpz_get_si(r->den()));
-        out.u = 1;
-        out.l = 1;
-        out.degree = 2 * q;
-        if (e.fn == Fn::kSec || e.fn == Fn::kCsc || e.fn == Fn::kTan || e.fn == Fn::kCot) {
-          // quotients of two such numbers in the same field
-          out.u = 1;
-          out.l = 1;
-        }
-        return true;
-      }
-      return false;
-    }
-    default: return false;
-  }
-}
-
-}  // namespace
-
-std::optional<int64_t> separation_bits(const Expr& e, Budget& budget) {
-  Bound b;
-  try {
-    if (!bound(e, b, budget)) return std::nullopt;
-  } catch (const GaveUp&) {
-    return std::nullopt;
-  }
-  const double bits = (b.degree - 1) * std::max(b.u, 0.0) + b.l + 8;
-  if (!(bits < 12'000)) return std::nullopt;
-  return static_cast<int64_t>(bits) + 16;
 }
 
 }  // namespace foil::verify

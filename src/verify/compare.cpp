@@ -230,7 +230,15 @@ std::optional<bool> compare_collections(const Expr& g, const Expr& a, Comparison
     std::vector<std::pair<std::string, const Expr*>> named;
     for (uint32_t i = 0; i < bare.count; ++i)
       if (const auto l = label(bare[i], c); l && l->name) named.emplace_back(to_string(*l->name), l->value);
-    const bool equal = members_match_in_order(g, a, c);
+    // names that follow each other in the alphabet (x, y; a, b, c) say the places; others may come in the order given
+    bool says_places = named.size() == bare.count && named.size() > 1;
+    if (says_places) {
+      std::vector<std::string> names;
+      for (const auto& [name, value] : named) names.push_back(name);
+      std::sort(names.begin(), names.end());
+      for (size_t i = 0; i < names.size(); ++i) says_places = says_places && names[i].size() == 1 && (i == 0 || names[i][0] == names[i - 1][0] + 1);
+    }
+    const bool equal = !says_places && members_match_in_order(g, a, c);
     c.rule = "tuple";
     if (equal || named.size() != bare.count || named.empty()) return equal;
     std::stable_sort(named.begin(), named.end(), [](const auto& x, const auto& y) { return x.first < y.first; });
@@ -313,6 +321,19 @@ std::optional<bool> compare_matrices(const Expr& g, const Expr& a, Comparison& c
   if ((m.index == 1 || static_cast<uint32_t>(m.index) == m.count) && (other.is(Kind::kTuple) || other.is(Kind::kList)) && !half_open(other)) {
     const bool equal = x ? members_match_in_order(m, other, c) : members_match_in_order(other, m, c);
     c.rule = "vector";
+    return equal;
+  }
+  // [[1, 2], [3, 4]]: rows in brackets
+  if (other.is(Kind::kTuple) && other.count > 0) {
+    std::vector<const Expr*> cells;
+    for (uint32_t i = 0; i < other.count; ++i) {
+      if (!other[i].is(Kind::kTuple) || other[i].count != static_cast<uint32_t>(m.index)) return false;
+      cells.insert(cells.end(), other[i].args, other[i].args + other[i].count);
+    }
+    if (cells.size() != m.count) return false;
+    const Expr* rows = c.arena.make(Kind::kMatrix, cells);
+    const bool equal = x ? members_match_in_order(m, *rows, c) : members_match_in_order(*rows, m, c);
+    c.rule = "matrix";
     return equal;
   }
   if (m.count == 1) return equal_answers(x ? m[0] : g, x ? a : m[0], c);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "verify/passages.h"
 #include "verify/verify.h"
 
 namespace foil::verify {
@@ -15,117 +16,10 @@ bool reads_whole(std::string_view text, bool& is_words);
 
 namespace {
 
-bool space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
-bool digit(char c) { return c >= '0' && c <= '9'; }
-bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-struct Span {
-  size_t begin, end;
-};
-
-Span trimmed(std::string_view text, Span s) {
-  while (s.begin < s.end && space(text[s.begin])) ++s.begin;
-  while (s.end > s.begin && space(text[s.end - 1])) --s.end;
-  return s;
-}
-
 std::optional<Extracted> found(std::string_view text, Span s, const char* rule) {
   s = trimmed(text, s);
   if (s.begin >= s.end) return std::nullopt;
   return Extracted{std::string(text.substr(s.begin, s.end - s.begin)), s.begin, s.end, rule};
-}
-
-// The matching brace of text[open] == '{', or npos.
-size_t closing_brace(std::string_view text, size_t open) {
-  int depth = 0;
-  for (size_t i = open; i < text.size(); ++i) {
-    if (text[i] == '\\') {
-      ++i;
-    } else if (text[i] == '{') {
-      ++depth;
-    } else if (text[i] == '}' && --depth == 0) {
-      return i;
-    }
-  }
-  return std::string_view::npos;
-}
-
-struct Box {
-  size_t begin, end;           // of the whole \boxed{…}
-  size_t inner_begin, inner_end;
-  bool closed;
-};
-
-std::vector<Box> boxes(std::string_view text) {
-  std::vector<Box> out;
-  size_t at = 0;
-  while (at < text.size()) {
-    const size_t slash = text.find('\\', at);
-    if (slash == std::string_view::npos) break;
-    size_t length = 0;
-    for (const std::string_view name : {"\\boxed", "\\fbox", "\\framebox"})
-      if (text.compare(slash, name.size(), name) == 0) length = name.size();
-    if (!length) {
-      at = slash + 1;
-      continue;
-    }
-    size_t i = slash + length;
-    while (i < text.size() && space(text[i])) ++i;
-    if (i < text.size() && text[i] == '{') {
-      const size_t close = closing_brace(text, i);
-      if (close == std::string_view::npos) {
-        const size_t line = std::min(text.find('\n', i), text.size());
-        out.push_back({slash, line, i + 1, line, false});
-        at = i + 1;
-      } else {
-        out.push_back({slash, close + 1, i + 1, close, true});
-        at = close + 1;
-      }
-    } else if (i < text.size() && !letter(text[slash + length])) {
-      // \boxed 5
-      size_t j = i;
-      while (j < text.size() && !space(text[j]) && text[j] != '$' && text[j] != '}') ++j;
-      while (j > i && (text[j - 1] == '.' || text[j - 1] == ',')) --j;
-      if (j > i) out.push_back({slash, j, i, j, true});
-      at = std::max(j, slash + 1);
-    } else {
-      at = slash + 1;
-    }
-  }
-  return out;
-}
-
-// Is the text between two boxes only what joins parts of one answer ("and", "or", commas, a few words)?
-bool joins(std::string_view gap) {
-  std::string words;
-  bool conjunction = false, separator = false;
-  size_t count = 0;
-  for (size_t i = 0; i < gap.size();) {
-    const char c = gap[i];
-    if (c == '\\') {
-      size_t j = i + 1;
-      while (j < gap.size() && letter(gap[j])) ++j;
-      i = std::max(j, i + 2);
-      continue;
-    }
-    if (letter(c)) {
-      size_t j = i;
-      std::string w;
-      while (j < gap.size() && letter(gap[j])) w += lower(gap[j++]);
-      if (w == "and" || w == "or") conjunction = true;
-      else ++count;
-      i = j;
-      continue;
-    }
-    if (c == '.' || c == '?' || c == '!' || c == ':') return false;
-    if (c == '\n' && gap.find('\n', i + 1) != std::string_view::npos && gap.substr(i).find_first_not_of("\n \t$,") == std::string_view::npos && !conjunction && !separator) return false;
-    if (c == ',' || c == ';') separator = true;
-    ++i;
-  }
-  if (gap.size() > 80) return false;
-  if (conjunction || separator) return count <= 6;
-  return count == 0;
 }
 
 std::optional<Extracted> boxed(std::string_view text) {
@@ -169,6 +63,9 @@ std::optional<Extracted> boxed(std::string_view text) {
   return e;
 }
 
+bool reads(std::string_view text, Span s);
+Span value_in(std::string_view text, Span s);
+
 std::optional<Extracted> tagged(std::string_view text) {
   for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"<answer>", "</answer>"}, {"<ANSWER>", "</ANSWER>"}, {"<final_answer>", "</final_answer>"}}) {
     const size_t begin = text.rfind(open);
@@ -182,6 +79,8 @@ std::optional<Extracted> tagged(std::string_view text) {
       e->begin = inner + b->begin;
       e->end = inner + b->end;
       e->text = b->text;
+    } else if (!reads(text, {e->begin, e->end}) && e->text.find_first_of("0123456789\\") != std::string::npos) {
+      e = found(text, value_in(text, {e->begin, e->end}), "tag");
     }
     return e;
   }
@@ -196,7 +95,7 @@ std::optional<Extracted> hashed(std::string_view text) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     if (auto e = found(text, {begin, end}, "hash")) {
       // a Markdown heading "#### Final answer" is not an answer
-      const bool heading = e->text.size() > 3 && letter(e->text[0]) && e->text.find_first_of("0123456789\\$=") == std::string::npos && e->text.find(' ') != std::string::npos;
+      const bool heading = e->text.size() > 3 && is_latin(e->text[0]) && e->text.find_first_of("0123456789\\$=") == std::string::npos && e->text.find(' ') != std::string::npos;
       if (!heading) return e;
     }
     while (at > 0 && text[at - 1] == '#') --at;
@@ -206,152 +105,11 @@ std::optional<Extracted> hashed(std::string_view text) {
   return std::nullopt;
 }
 
-// What stands between two single dollar signs is prose between two prices, not a formula: "$260 + $260", "$5 and spent $3".
-bool money(std::string_view inside, char after) {
-  if (inside.empty()) return true;
-  if (inside.find("<<") != std::string_view::npos) return true;
-  if (inside.find('\\') != std::string_view::npos) return false;
-  if (digit(after)) return true;
-  std::string_view core = inside;
-  while (!core.empty() && space(core.back())) core.remove_suffix(1);
-  while (!core.empty() && space(core.front())) core.remove_prefix(1);
-  if (core.empty()) return true;
-  if (space(inside.front()) != space(inside.back()) && core.find(' ') != std::string_view::npos) return true;
-  if (!digit(core.front())) return false;
-  const char last = core.back();
-  if (last == '+' || last == '-' || last == '=' || last == '*' || last == '/' || last == '>' || last == '<') return true;
-  size_t run = 0;
-  for (const char c : core) {
-    run = letter(c) ? run + 1 : 0;
-    if (run >= 3) return true;
-  }
-  return false;
-}
-
-// End of the sentence that starts at `at`: a full stop before a space, a line break outside a formula.
-size_t sentence_end(std::string_view text, size_t at) {
-  int depth = 0;
-  bool dollar = false;
-  for (size_t i = at; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '\\' && i + 1 < text.size()) {
-      if (text[i + 1] == '(' || text[i + 1] == '[') ++depth;
-      if (text[i + 1] == ')' || text[i + 1] == ']') --depth;
-      ++i;
-      // behind a displayed formula a capital opens the next sentence
-      if (text[i] == ']' && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
-      continue;
-    }
-    if (c == '$') {
-      if (i + 1 < text.size() && text[i + 1] == '$') {
-        ++i;
-        if (dollar && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
-      }
-      if (!dollar) {
-        // an opening sign only if its partner makes a formula
-        const size_t close = text.find('$', i + 1);
-        if (close == std::string_view::npos || close - i > 2000 || (text[i - (i > 0)] != '$' && money(text.substr(i + 1, close - i - 1), close + 1 < text.size() ? text[close + 1] : ' '))) continue;
-      }
-      dollar = !dollar;
-    }
-    if (depth > 0) continue;
-    if (c == '\n') {
-      if (!dollar) return i;
-      if (i + 1 < text.size() && text[i + 1] == '\n') return i;
-    }
-    if (c == '.' && !dollar) {
-      const char next = i + 1 < text.size() ? text[i + 1] : ' ';
-      const bool initial = i >= 1 && (lower(text[i - 1]) == 'a' || lower(text[i - 1]) == 'p') && (i < 2 || !letter(text[i - 2])) && lower(next) == 'm';  // a.m.
-      const bool abbreviation = i >= 2 && lower(text[i - 1]) == 'm' && text[i - 2] == '.';
-      if (initial || abbreviation) continue;
-      if (space(next) || next == '*' || next == '"') return i;
-    }
-  }
-  return text.size();
-}
-
 bool starts_with_answer_words(std::string_view text, size_t at, std::string_view phrase) {
   if (at + phrase.size() > text.size()) return false;
   for (size_t i = 0; i < phrase.size(); ++i)
     if (lower(text[at + i]) != phrase[i]) return false;
-  return at == 0 || !letter(text[at - 1]);
-}
-
-// Formulas of a stretch of text, delimiters excluded.
-std::vector<Span> formulas(std::string_view text, Span s) {
-  std::vector<Span> out;
-  size_t i = s.begin;
-  while (i < s.end) {
-    const char c = text[i];
-    if (c == '\\' && i + 1 < s.end) {
-      const char d = text[i + 1];
-      if (d == '(' || d == '[') {
-        const size_t end = text.find(d == '(' ? "\\)" : "\\]", i + 2);
-        if (end == std::string_view::npos || end > s.end) break;
-        out.push_back(trimmed(text, {i + 2, end}));
-        i = end + 2;
-        continue;
-      }
-      i += 2;
-      continue;
-    }
-    if (c != '$') {
-      ++i;
-      continue;
-    }
-    const bool twice = i + 1 < s.end && text[i + 1] == '$';
-    const size_t inner = i + (twice ? 2 : 1);
-    size_t end = inner;
-    bool ok = false;
-    for (; end < s.end; ++end) {
-      if (text[end] == '\\') {
-        ++end;
-        continue;
-      }
-      if (text[end] == '$') {
-        ok = true;
-        break;
-      }
-      if (!twice && text[end] == '\n' && end + 1 < s.end && text[end + 1] == '\n') break;
-    }
-    const std::string_view inside = ok ? text.substr(inner, end - inner) : std::string_view();
-    if (!ok || (!twice && money(inside, end + 1 < text.size() ? text[end + 1] : ' '))) {
-      i = inner;
-      continue;
-    }
-    const Span f = trimmed(text, {inner, end});
-    if (f.begin < f.end) out.push_back(f);
-    i = end + (twice ? 2 : 1);
-  }
-  return out;
-}
-
-// Words of a sentence rather than names in a formula: three or more that no formula would hold.
-bool looks_prose(std::string_view text) {
-  size_t words = 0;
-  for (size_t i = 0; i < text.size();) {
-    if (text[i] == '\\') {
-      ++i;
-      const size_t begin = i;
-      while (i < text.size() && letter(text[i])) ++i;
-      const std::string_view name = text.substr(begin, i - begin);
-      if ((name == "text" || name == "mbox" || name == "textbf" || name == "mathrm" || name == "textnormal" || name == "begin" || name == "end") && i < text.size() && text[i] == '{') {
-        const size_t close = closing_brace(text, i);
-        if (close != std::string_view::npos) i = close + 1;
-      } else if (begin == i) {
-        ++i;
-      }
-      continue;
-    }
-    if (!letter(text[i])) {
-      ++i;
-      continue;
-    }
-    const size_t begin = i;
-    while (i < text.size() && (letter(text[i]) || text[i] == '\'')) ++i;
-    if (i - begin >= 3 && ++words >= 4) return true;
-  }
-  return false;
+  return at == 0 || !is_latin(text[at - 1]);
 }
 
 bool reads(std::string_view text, Span s) {
@@ -366,33 +124,43 @@ bool reads(std::string_view text, Span s) {
 Span without_marks(std::string_view text, Span s) {
   s = trimmed(text, s);
   const auto mark = [](char c) { return c == '*' || c == '"' || c == '_' || c == '`'; };
-  while (s.end > s.begin && (mark(text[s.end - 1]) || text[s.end - 1] == '.' || text[s.end - 1] == '!' || text[s.end - 1] == ':' || space(text[s.end - 1]))) {
-    if (text[s.end - 1] == '!' && s.end - s.begin > 1 && (digit(text[s.end - 2]) || text[s.end - 2] == ')')) break;  // a factorial
+  while (s.end > s.begin && (mark(text[s.end - 1]) || text[s.end - 1] == '.' || text[s.end - 1] == '!' || text[s.end - 1] == ':' || is_space(text[s.end - 1]))) {
+    if (text[s.end - 1] == '!' && s.end - s.begin > 1 && (is_digit(text[s.end - 2]) || text[s.end - 2] == ')')) break;  // a factorial
     --s.end;
   }
-  while (s.begin < s.end && (mark(text[s.begin]) || text[s.begin] == ':' || space(text[s.begin]))) ++s.begin;
+  while (s.begin < s.end && (mark(text[s.begin]) || text[s.begin] == ':' || is_space(text[s.begin]))) ++s.begin;
   return s;
+}
+
+constexpr std::string_view kVerbs[] = {"is", "are", "equals", "be", "was"};
+
+// Where "negative " or "minus " begins in front of `at`; `at` itself where neither does.
+size_t sign_word(std::string_view text, size_t from, size_t at) {
+  for (const std::string_view word : {"negative ", "minus "})
+    if (at - from >= word.size() && text.substr(at - word.size(), word.size()) == word) return at - word.size();
+  return at;
 }
 
 Span last_number_in(std::string_view text, Span s) {
   for (size_t i = s.end; i-- > s.begin;) {
-    if (!digit(text[i])) continue;
+    if (!is_digit(text[i])) continue;
     size_t end = i + 1, begin = i;
-    while (begin > s.begin && (digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/' || text[begin - 1] == ':') && begin > s.begin + 1 && digit(text[begin - 2])))) --begin;
+    while (begin > s.begin && (is_digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/' || text[begin - 1] == ':') && begin > s.begin + 1 && is_digit(text[begin - 2])))) --begin;
     if (begin > s.begin && text[begin - 1] == '.') --begin;
-    if (begin > s.begin && (letter(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
+    if (begin > s.begin && (is_latin(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
       i = begin;
       continue;
     }
-    if (begin > s.begin && text[begin - 1] == '-' && (begin == s.begin + 1 || space(text[begin - 2]) || text[begin - 2] == '$' || text[begin - 2] == '(' || text[begin - 2] == '=')) --begin;
+    if (begin > s.begin && text[begin - 1] == '-' && (begin == s.begin + 1 || is_space(text[begin - 2]) || text[begin - 2] == '$' || text[begin - 2] == '(' || text[begin - 2] == '=')) --begin;
     if (begin > s.begin && text[begin - 1] == '$') --begin;
     if (begin > s.begin && text[begin - 1] == '\\') --begin;
+    begin = sign_word(text, s.begin, begin);
     if (end < s.end && (text[end] == '%' || (text[end] == '\\' && end + 1 < s.end && text[end + 1] == '%'))) end += text[end] == '%' ? 1 : 2;
     // a unit behind the number: "1,000.99m²", "15 cm", "2,74 €"
     for (const size_t reach : {size_t{12}, size_t{8}, size_t{4}}) {
       size_t unit = std::min(end + reach, s.end);
       while (unit < s.end && unit > end && (static_cast<unsigned char>(text[unit]) & 0xC0) == 0x80) --unit;
-      while (unit > end && letter(text[unit - 1]) && unit < s.end && letter(text[unit])) --unit;
+      while (unit > end && is_latin(text[unit - 1]) && unit < s.end && is_latin(text[unit])) --unit;
       const Span with_unit = without_marks(text, {begin, unit});
       if (with_unit.end > end && text.substr(end, with_unit.end - end).find_first_of("0123456789\n.=+-*/$\\({") == std::string_view::npos && reads(text, with_unit)) return with_unit;
     }
@@ -408,13 +176,23 @@ Span value_in(std::string_view text, Span s) {
   if (s.begin >= s.end || reads(text, s)) return s;
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   const std::vector<Span> fs = formulas(text, s);
-  const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);
+  const bool any_digit = std::any_of(sentence.begin(), sentence.end(), is_digit);
   // no words: a formula that cannot be read
-  if (fs.empty() && std::none_of(sentence.begin(), sentence.end(), letter)) return s;
+  if (fs.empty() && std::none_of(sentence.begin(), sentence.end(), is_latin)) return s;
   if (fs.empty() && !any_digit && sentence.find('\\') == std::string_view::npos) {
     // a short answer in words
     const auto words = static_cast<size_t>(std::count(sentence.begin(), sentence.end(), ' ')) + 1;
     if (words <= 4) return s;
+  }
+  // "The solution is x = 2 and y = 3": several equations behind one verb belong together
+  for (const std::string_view verb : {" is ", " are ", ": "}) {
+    const size_t at = sentence.rfind(verb);
+    if (at == std::string_view::npos || !fs.empty()) continue;
+    const Span tail = without_marks(text, {s.begin + at + verb.size(), s.end});
+    const std::string_view several = text.substr(tail.begin, tail.end - tail.begin);
+    const size_t joint = std::min(several.find(" and "), several.find(", "));
+    if (joint == std::string_view::npos || several.find('=') > joint || several.find('=', joint) == std::string_view::npos || !reads(text, tail)) continue;
+    return tail;
   }
   size_t best = std::string_view::npos;
   for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", "=", ": ", "≈"}) {
@@ -438,27 +216,43 @@ Span value_in(std::string_view text, Span s) {
     return tail;
   }
   if (!fs.empty()) {
-    size_t first = fs.size() - 1;
+    size_t first = fs.size() - 1, last = first;
     const auto gap = [&](size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); };
     const auto named = [&](size_t i) { return text.substr(fs[i].begin, fs[i].end - fs[i].begin).find('=') != std::string_view::npos; };
     const auto only_joins = [&](std::string_view g) {
       size_t letters = 0;
-      for (const char ch : g) letters += letter(ch);
+      for (const char ch : g) letters += is_latin(ch);
       return letters <= 3 && joins(g) && g.find_first_of(",;ao") != std::string_view::npos;
     };
+    // "The minimum is $4$, attained at $x = 1$": the number right behind the verb
+    for (size_t k = fs.size() - 1; k-- > 0;) {
+      const std::string_view before = text.substr(s.begin, fs[k].begin - s.begin);
+      size_t end = before.size();
+      while (end > 0 && !is_latin(before[end - 1]) && before[end - 1] != '\n') --end;
+      const bool verb = std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view v) { return end > v.size() && before.substr(end - v.size(), v.size()) == v && is_space(before[end - v.size() - 1]); });
+      const std::string_view formula = text.substr(fs[k].begin, fs[k].end - fs[k].begin);
+      const std::string_view behind = gap(k);
+      const size_t word = std::min(behind.find_first_not_of("$\\)]}* "), behind.size());
+      if (!verb || behind.substr(word, 2) != ", " || formula.find('=') != std::string_view::npos || std::none_of(formula.begin(), formula.end(), is_digit) || !named(k + 1) || only_joins(behind) || !reads(text, fs[k])) continue;
+      first = last = k;
+      break;
+    }
     while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
-    Span value{fs[first].begin, fs.back().end};
+    Span value{fs[first].begin, fs[last].end};
     // "$28$ percent", "$5$ cm"
     const size_t reach = std::min(value.end + 16, s.end);
     for (size_t end = value.end + 2; end <= reach; ++end) {
-      if (end < s.end && letter(text[end]) && letter(text[end - 1])) continue;
+      if (end < s.end && is_latin(text[end]) && is_latin(text[end - 1])) continue;
       const std::string_view tail = text.substr(value.end, end - value.end);
       if (tail.find("percent") == std::string_view::npos && tail.find('%') == std::string_view::npos) continue;
       if (reads(text, {value.begin, end})) return {value.begin, end};
     }
     return value;
   }
-  if (sentence.find_first_of("\\^_") != std::string_view::npos) {
+  const auto escaped = [&](size_t i) { return sentence[i] == '\\' && i + 1 < sentence.size() && (sentence[i + 1] == '$' || sentence[i + 1] == '%'); };
+  bool latex = false;
+  for (size_t i = 0; i < sentence.size(); ++i) latex = latex || sentence[i] == '^' || sentence[i] == '_' || (sentence[i] == '\\' && !escaped(i));
+  if (latex) {
     // LaTeX without delimiters: from the first sign of mathematics on
     size_t from = s.begin;
     while (from < s.end) {
@@ -470,10 +264,10 @@ Span value_in(std::string_view text, Span s) {
     return s;
   }
   // "12 distinct sequences", "2/3 Therefore, …"
-  if (digit(text[s.begin]) || text[s.begin] == '-' || text[s.begin] == '(' || text[s.begin] == '$') {
+  if (is_digit(text[s.begin]) || text[s.begin] == '-' || text[s.begin] == '(' || text[s.begin] == '$') {
     Span head = s;
     for (size_t i = s.begin; i < s.end; ++i)
-      if (letter(text[i]) && i + 1 < s.end && letter(text[i + 1]) && (i == s.begin || !letter(text[i - 1]))) {
+      if (is_latin(text[i]) && i + 1 < s.end && is_latin(text[i + 1]) && (i == s.begin || !is_latin(text[i - 1]))) {
         head.end = i;
         break;
       }
@@ -491,7 +285,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
   constexpr int kMostTries = 6;
   int tries = 0;
   const auto value_from = [&](size_t begin) -> std::optional<Span> {
-    while (begin < text.size() && (space(text[begin]) || text[begin] == '*' || text[begin] == ':' || text[begin] == '_')) ++begin;
+    while (begin < text.size() && (is_space(text[begin]) || text[begin] == '*' || text[begin] == ':' || text[begin] == '_')) ++begin;
     if (begin >= text.size()) return std::nullopt;
     const Span s = without_marks(text, {begin, sentence_end(text, begin)});
     if (s.begin >= s.end) return std::nullopt;
@@ -503,7 +297,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       if (!starts_with_answer_words(text, i, phrase)) continue;
       if (phrase == "answer" && i >= 6 && (starts_with_answer_words(text, i - 6, "final ") || (i >= 8 && starts_with_answer_words(text, i - 8, "correct ")))) break;
       const size_t j = i + phrase.size();
-      if (j < text.size() && letter(text[j])) break;
+      if (j < text.size() && is_latin(text[j])) break;
       ++tries;
       std::optional<Span> span;
       // "answer is", "answer:", "answer =", "answer to … is"
@@ -511,7 +305,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       while (k < text.size() && (text[k] == ' ' || text[k] == '*' || text[k] == '\t')) ++k;
       size_t verb = 0;
       for (const std::string_view v : {"is", "should be", "will be", "would be", "must be", "are"})
-        if (!verb && starts_with_answer_words(text, k, v) && (k + v.size() >= text.size() || !letter(text[k + v.size()]))) verb = v.size();
+        if (!verb && starts_with_answer_words(text, k, v) && (k + v.size() >= text.size() || !is_latin(text[k + v.size()]))) verb = v.size();
       if (k < text.size() && (text[k] == ':' || text[k] == '=')) {
         span = value_from(k + 1);
       } else if (verb) {
@@ -520,7 +314,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
         const size_t stop = sentence_end(text, j);
         size_t is = std::string_view::npos;
         for (size_t m = j; m + 4 <= stop && m < j + 160; ++m)
-          if (space(text[m]) && starts_with_answer_words(text, m + 1, "is") && m + 3 < text.size() && (space(text[m + 3]) || text[m + 3] == ':')) is = m + 3;
+          if (is_space(text[m]) && starts_with_answer_words(text, m + 1, "is") && m + 3 < text.size() && (is_space(text[m + 3]) || text[m + 3] == ':')) is = m + 3;
         if (is != std::string_view::npos) span = value_from(is);
         else if (phrase == "final answer" && k < text.size() && text[k] == '\n') span = value_from(k + 1);
       }
@@ -580,7 +374,7 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
   if (sentences.size() == 1 && all.end - all.begin <= 60 && !looks_prose(text.substr(all.begin, all.end - all.begin))) {
     const std::string_view line = text.substr(all.begin, all.end - all.begin);
     const bool formula_inside = !formulas(text, all).empty();
-    const bool any_digit = std::any_of(line.begin(), line.end(), digit);
+    const bool any_digit = std::any_of(line.begin(), line.end(), is_digit);
     if (!formula_inside && (!any_digit || (line.find_first_of("\\^_{}") != std::string_view::npos && line.find(" is ") == std::string_view::npos))) {
       if (auto e = letter_choice(line)) {
         e->begin += all.begin;
@@ -599,23 +393,23 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
       if (open != std::string_view::npos && open + 2 < close) {
         const Span inner = without_marks(text, {s.begin + open + 2, s.begin + close});
         if (inner.begin < inner.end && reads(text, inner)) return found(text, inner, "bold");
-        if (inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), digit)) return found(text, value_in(text, inner), "bold");
+        if (inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), is_digit)) return found(text, value_in(text, inner), "bold");
       }
     }
     // <<48/2=24>>24: GSM8K's calculator notes stand before their result
-    if (const size_t note = sentence.rfind(">>"); note != std::string_view::npos && sentence.rfind("<<", note) != std::string_view::npos && note + 2 < sentence.size() && (digit(sentence[note + 2]) || sentence[note + 2] == '$' || sentence[note + 2] == '-' || sentence[note + 2] == '.')) {
+    if (const size_t note = sentence.rfind(">>"); note != std::string_view::npos && sentence.rfind("<<", note) != std::string_view::npos && note + 2 < sentence.size() && (is_digit(sentence[note + 2]) || sentence[note + 2] == '$' || sentence[note + 2] == '-' || sentence[note + 2] == '.')) {
       const size_t from = s.begin + note + 2;
       size_t to = from + 1;
-      while (to < s.end && (digit(text[to]) || ((text[to] == ',' || text[to] == '.' || text[to] == '/') && to + 1 < s.end && digit(text[to + 1])))) ++to;
+      while (to < s.end && (is_digit(text[to]) || ((text[to] == ',' || text[to] == '.' || text[to] == '/') && to + 1 < s.end && is_digit(text[to + 1])))) ++to;
       return found(text, {from, to}, "last_equation");
     }
     const bool formula_inside = !formulas(text, s).empty();
-    const bool any_digit = std::any_of(sentence.begin(), sentence.end(), digit);
+    const bool any_digit = std::any_of(sentence.begin(), sentence.end(), is_digit);
     if (formula_inside || any_digit || sentence.find("\\frac") != std::string_view::npos || sentence.find("\\sqrt") != std::string_view::npos) {
       const Span v = value_in(text, s);
       const char* rule = formula_inside ? "last_formula" : sentence.find('=') != std::string_view::npos ? "last_equation" : "last_number";
       // a numbered line "3. Check the result" states no value
-      const bool numbering = !formula_inside && v.begin == s.begin && v.end < s.end && s.end - v.end > 2 && digit(text[v.begin]) && (text[v.end] == '.' || text[v.end] == ')') && i > 0;
+      const bool numbering = !formula_inside && v.begin == s.begin && v.end < s.end && s.end - v.end > 2 && is_digit(text[v.begin]) && (text[v.end] == '.' || text[v.end] == ')') && i > 0;
       if (!numbering) return found(text, v, rule);
     }
     if (auto e = letter_choice(sentence)) {
@@ -647,8 +441,8 @@ std::optional<Extracted> extract(std::string_view original) {
     size_t i = all.begin, points = 0;
     if (i < all.end && (text[i] == '-' || text[i] == '+')) ++i;
     const size_t first = i;
-    while (i < all.end && (digit(text[i]) || (text[i] == '.' && ++points == 1))) ++i;
-    if (i == all.end && i > first && digit(text[i - 1])) return found(text, all, "whole");
+    while (i < all.end && (is_digit(text[i]) || (text[i] == '.' && ++points == 1))) ++i;
+    if (i == all.end && i > first && is_digit(text[i - 1])) return found(text, all, "whole");
   }
   // The answer stands at the end: of a very long text only the end is searched.
   if (text.size() > kMost) {
@@ -659,12 +453,18 @@ std::optional<Extracted> extract(std::string_view original) {
     const size_t at = text.rfind(close);
     if (at == std::string_view::npos) continue;
     const std::string_view rest = text.substr(at + close.size());
-    const bool empty = std::all_of(rest.begin(), rest.end(), space);
+    const bool empty = std::all_of(rest.begin(), rest.end(), is_space);
     if (!empty) {
       shift += at + close.size();
       text = rest;
     }
     break;
+  }
+  // A base model goes on to questions of its own: what follows is not about this one.
+  for (const std::string_view mark : {"\nQuestion:", "\nQ:", "\nHuman:", "\nUser:", "\nProblem:"}) {
+    const size_t at = text.find(mark);
+    if (at == std::string_view::npos || text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos) continue;
+    text = text.substr(0, at);
   }
   // What a chat template leaves behind the answer.
   for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>"}) {

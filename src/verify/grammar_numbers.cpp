@@ -58,8 +58,8 @@ const Expr* Parser::number() {
 
 bool Parser::source_has_point(size_t token) const {
   const Lexeme& t = t_[token];
-  const char* end = t.text.data() + t.text.size();
-  return t.text.find('.') == std::string_view::npos && *end == '.' && t_[token + 1].begin == t.begin + t.text.size() + 1;
+  // one byte between this token and the next, so that it may be looked at
+  return t.text.find('.') == std::string_view::npos && t_[token + 1].begin == t.begin + t.text.size() + 1 && t.text.data()[t.text.size()] == '.';
 }
 
 const Expr* Parser::mixed(const Expr* whole, const Expr* f) {
@@ -218,7 +218,8 @@ const Expr* Parser::ellipsis(const std::string& digits) {
 const Expr* number_literal(Arena& arena, std::string_view s) {
   Expr* e = arena.make(Kind::kNumber);
   // digits [. digits] [e exponent]
-  const size_t mark = s.find_first_of("eE");
+  const auto exponent_at = std::find_if(s.begin(), s.end(), [](char c) { return c == 'e' || c == 'E'; });
+  const size_t mark = exponent_at == s.end() ? std::string_view::npos : static_cast<size_t>(exponent_at - s.begin());
   std::string_view mantissa = s.substr(0, mark);
   int64_t exponent = 0;
   if (mark != std::string_view::npos) {

@@ -117,7 +117,8 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
   // "a week", "per person": a rate's denominator alone is commentary
   if (text.rfind("a ", 0) == 0 || text.rfind("an ", 0) == 0 || text.rfind("per ", 0) == 0 || text.rfind("each", 0) == 0) return true;
   unit = parse_unit(text);
-  if (unit.name.empty() && number_word(fold(text)) >= 0) fail("two numbers in a row");
+  // "9 (nine)" says it twice
+  if (const int n = number_word(fold(text)); unit.name.empty() && n >= 0 && !(value->is(Kind::kNumber) && value_of(*value) == Rational(n))) fail("two numbers in a row");
   return true;
 }
 

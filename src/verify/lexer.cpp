@@ -436,7 +436,9 @@ class Lexer {
       const bool word = !content.empty() && std::all_of(content.begin(), content.end(), is_letter);
       if (name == "mathbb" || name == "mathds") return command(begin, content);
       if (name == "operatorname" && word) return command(begin, content);
-      if (name == "mathrm" && content.size() == 1 && word) {
+      // an upright letter behind a number is a unit: 3\,\mathrm{m}
+      const bool after_value = !out_.tokens.empty() && (out_.tokens.back().type == Token::kNumber || out_.tokens.back().type == Token::kClose);
+      if (name == "mathrm" && content.size() == 1 && word && !(after_value && std::string_view("mgshLJWV").find(content[0]) != std::string_view::npos)) {
         push(Token::kWord, begin, content);
         return;
       }

@@ -1,6 +1,7 @@
 #include "verify/number.h"
 
 #include <flint/flint.h>
+#include <flint/fmpz_factor.h>
 
 namespace foil::verify {
 
@@ -54,6 +55,25 @@ std::optional<Rational> exact_root(const Rational& value, int64_t n) {
   Rational r;
   if (!fmpz_root(r.num(), value.num(), n) || !fmpz_root(r.den(), value.den(), n)) return std::nullopt;
   return r;
+}
+
+std::optional<std::vector<std::pair<Rational, int64_t>>> prime_powers(const Rational& value, int64_t max_bits) {
+  std::vector<std::pair<Rational, int64_t>> out;
+  for (const int side : {1, -1}) {
+    const fmpz* part = side > 0 ? value.num() : value.den();
+    if (fmpz_is_pm1(part)) continue;
+    if (fmpz_is_zero(part) || static_cast<int64_t>(fmpz_bits(part)) > max_bits) return std::nullopt;
+    fmpz_factor_t factors;
+    fmpz_factor_init(factors);
+    fmpz_factor(factors, part);
+    for (slong k = 0; k < factors->num; ++k) {
+      Rational prime;
+      fmpz_set(prime.num(), factors->p + k);
+      out.emplace_back(std::move(prime), side * static_cast<int64_t>(factors->exp[k]));
+    }
+    fmpz_factor_clear(factors);
+  }
+  return out;
 }
 
 }  // namespace foil::verify

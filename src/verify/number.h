@@ -12,8 +12,11 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace foil::verify {
+
+inline constexpr int64_t kMaxBits = 60'000;  // of an exact constant
 
 class Rational {
  public:
@@ -84,5 +87,8 @@ Rational power_of_ten(int64_t exponent);
 std::optional<Rational> power(const Rational& base, int64_t exponent, int64_t max_bits);
 // The integer n-th root when exact.
 std::optional<Rational> exact_root(const Rational& value, int64_t n);
+// |value| ≠ 0 as a product of prime powers, those of the denominator with negative exponents; nullopt where the numerator or
+// denominator is longer than `max_bits`.
+std::optional<std::vector<std::pair<Rational, int64_t>>> prime_powers(const Rational& value, int64_t max_bits);
 
 }  // namespace foil::verify

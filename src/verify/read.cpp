@@ -395,6 +395,14 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     node.tree = e;
     return;
   }
+  // "negative 5", "minus 3/4"
+  for (const std::string_view word : {"negative ", "Negative ", "minus ", "Minus "})
+    if (s.substr(0, word.size()) == word && s.size() > word.size() && (digit(s[word.size()]) || s[word.size()] == '\\')) {
+      std::string signed_form = "-" + std::string(s.substr(word.size()));
+      rewritten = std::move(signed_form);
+      s = rewritten;
+      break;
+    }
   bool certain = false;
   if (const Expr* t = time_of_day(s, arena, certain)) {
     node.tree = t;

@@ -158,7 +158,7 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
   Stream random(0x5eed, 7);
   bool exact_tried = false;
   const auto attempt = [&](bool all_integers, bool complex) -> int {  // 1 equal, 0 different, −1 no points
-    int agreed = 0, kinds_agreed = 0;
+    int agreed = 0;
     const bool integral = all_integers || !integers.empty();
     const int points = integral ? 40 : 20;
     for (int k = 0; k < points; ++k) {
@@ -193,7 +193,6 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
         if (p < kFunctionPrecision) continue;
         if (below_power(d, -kAgreement)) {
           ++agreed;
-          kinds_agreed |= 1 << (k % 4 == 1 ? 1 : 0);
           break;
         }
         Ball x;
@@ -289,7 +288,6 @@ bool rounds_to(const Expr& gold, const Expr& answer, Comparison& c) {
   if (g) {
     if (g->significant < 2 || g->digits > 4000 || g->digits < -4000) return false;
     if (a && (a->significant < g->significant + 2 || g->significant < 3)) return false;
-    if (g->digits <= 0 && !a && false) return false;
     return within(answer, g->value, power_of_ten(-g->digits) * Rational(1, 2), false, c);
   }
   // An exact gold: a decimal must carry at least six significant digits, rounded or cut off.

@@ -2,7 +2,7 @@
 # Installs what foil builds with on Debian 12: compilers and libraries from Debian, LibTorch from PyPI. Does nothing when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-packages=(g++ cmake ninja-build make git python3 python3-pip ccache mold pkg-config
+packages=(g++ cmake ninja-build make git python3 python3-pip python3-venv ccache mold pkg-config
   libyaml-cpp-dev libcli11-dev nlohmann-json3-dev libspdlog-dev libfmt-dev libpcre2-dev libutf8proc-dev
   libcpp-httplib-dev libssl-dev libflint-dev libflint-arb-dev libgmp-dev libmimalloc-dev libgtest-dev libgmock-dev
   libgloo-dev)
@@ -18,6 +18,7 @@ if command -v dpkg-query >/dev/null; then
       "") ;;
       g++ | cmake | make | git | python3 | ccache | mold) command -v "$p" >/dev/null || wanted+=("$p") ;;
       python3-pip) python3 -m pip --version >/dev/null 2>&1 || wanted+=("$p") ;;
+      python3-venv) python3 -c 'import venv, ensurepip' 2>/dev/null || wanted+=("$p") ;;
       *) wanted+=("$p") ;;
     esac
   done

@@ -43,6 +43,28 @@ def test_works_from_any_thread():
     assert outcomes == ["correct"] * 8
 
 
+def test_batch_releases_the_gil():
+    golds = ["(a+b+c+d)^7"] * 200
+    texts = [r"\boxed{(d+c+b+a)^7}"] * 200
+    ticks = 0
+    done = threading.Event()
+
+    def work():
+        foil.verify_batch(golds, texts, threads=1)
+        done.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    while not done.wait(0.0005):
+        ticks += 1  # only runs while the batch call lets Python go on
+    worker.join()
+    assert ticks > 5
+
+
+def test_reward_leaves_out_rows_without_a_readable_gold():
+    assert foil.rewards.accuracy([r"\boxed{1}", r"\boxed{1}"], answer=[r"\frac{1}{", "1"]) == [None, 1.0]
+
+
 def test_reward_plain_and_conversational():
     plain = [r"\boxed{4}", r"\boxed{5}"]
     assert foil.rewards.accuracy(plain, answer=["4", "4"], prompts=["?", "?"]) == [1.0, 0.0]

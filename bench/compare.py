@@ -20,7 +20,7 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--wrap", default=os.environ.get("BENCH_WRAP", ""))
     p.add_argument("patterns", nargs="*")
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     found = {"base": [], "head": []}
     for _ in range(a.rounds):
         for name in found:

@@ -28,7 +28,7 @@ def pairs(folder):
     for method in ("sft", "reward"):
         out += [(f"train/{method}", [("TRL", ["trl_train.py", folder, method], False), ("TRL, mimalloc", ["trl_train.py", folder, method], True)])]
     out += [("train/dpo", [("TRL", ["trl_train.py", folder, "dpo"], False), ("TRL, mimalloc, cached reference, micro-batches of 2", ["trl_train.py", folder, "dpo", "cached", "micro=2"], True)])]
-    out += [("train/grpo", [("TRL", ["trl_train.py", folder, "grpo"], False), ("TRL, mimalloc", ["trl_train.py", folder, "grpo"], True)])]
+    out += [("train/grpo", [("TRL", ["trl_train.py", folder, "grpo"], False), ("TRL, mimalloc, micro-batches of 4", ["trl_train.py", folder, "grpo", "micro=4"], True)])]
     out += [("tokenizer/encode", [("tokenizers", ["tokenizers_encode.py", folder], False)])]
     out += [("verifier/check", [("Math-Verify", ["math_verify_check.py", folder], False)])]
     return out
@@ -40,7 +40,7 @@ def measure(command, wrap, mimalloc=False):
         command = ["env", f"LD_PRELOAD={MIMALLOC}", *command]
     done = subprocess.run([*wrap, *command], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        sys.stderr.write(done.stderr[-2000:])
+        sys.stderr.write(done.stderr[-2000:] + f"\nexit status {done.returncode}\n")
         return None
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -54,15 +54,16 @@ def summary(rounds):
 def table(result):
     lines = [f"Machine: {result['machine']['processor']}; fused multiply-add peak {result['machine']['fma_peak_gflops']:.0f} GFLOP/s, MKL f32 1024³ "
              f"{result['machine']['matmul_gflops']:.0f}, memory read {result['machine']['memory_read_gb_per_s']:.0f} GB/s. Model: {result['model']}. Data: {result['data']}.", "",
-             "| work | program | median | spread | of MKL's rate | peak memory | foil is |", "|---|---|---:|---:|---:|---:|---:|"]
+             "| work | program | median | rounds, spread | of MKL's rate | peak memory | foil is |", "|---|---|---:|---:|---:|---:|---:|"]
     for name, programs in result["pairs"].items():
         foil = programs["foil"]
         for program, s in programs.items():
             share = s["rounds"][0].get("operations_per_s")
             share = s["rounds"][0].get("share_of_matmul") if share is None else share / result["machine"]["matmul_gflops"] * 1e-9
             ratio = "" if program == "foil" else f"{foil['median'] / s['median']:.2f}×"
+            rounds = "1" if len(s["rounds"]) == 1 else f"{len(s['rounds'])}, {s['spread']:.0%}"
             memory = "" if program == "foil" else f" ({foil['peak_memory_mb'] / s['peak_memory_mb']:.0%})"
-            lines.append(f"| {name} | {program} | {s['median']:.4g} {s['rounds'][0]['unit']} | {s['spread']:.0%} | {'' if share is None else f'{share:.0%}'} | "
+            lines.append(f"| {name} | {program} | {s['median']:.4g} {s['rounds'][0]['unit']} | {rounds} | {'' if share is None else f'{share:.0%}'} | "
                          f"{s['peak_memory_mb']:.0f} MB{memory} | {ratio} |")
     return "\n".join(lines) + "\n"
 
@@ -75,7 +76,7 @@ def main():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--wrap", default=os.environ.get("BENCH_WRAP", ""))
     p.add_argument("wanted", nargs="*")
-    a = p.parse_args()
+    a = p.parse_intermixed_args()
     wrap = shlex.split(a.wrap)
     os.makedirs(a.out, exist_ok=True)
     folder, python = os.path.join(os.path.abspath(a.out), "model"), os.path.join(a.env, "bin", "python")

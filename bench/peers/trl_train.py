@@ -16,7 +16,7 @@ options = sys.argv[3:]
 w = workload(folder)
 sizes = w["sizes"]
 records = sizes["records"]
-micro = next((int(o[6:]) for o in options if o.startswith("micro=")), records)
+micro = next((int(o[6:]) for o in options if o.startswith("micro=")), sizes["grpo_groups"] * sizes["samples"] if method == "grpo" else records)
 warm, timed = sizes["warm_steps"], sizes["timed_steps"]
 if method == "grpo":
     warm, timed = 0, 1
@@ -38,7 +38,7 @@ class Times(TrainerCallback):
 
 
 times = Times()
-common = dict(output_dir="/tmp/foil-bench-trl", per_device_train_batch_size=micro, gradient_accumulation_steps=records // micro, max_steps=warm + timed, use_cpu=True, bf16=False,
+common = dict(output_dir="/tmp/foil-bench-trl", per_device_train_batch_size=micro, gradient_accumulation_steps=max(1, records // micro), max_steps=warm + timed, use_cpu=True, bf16=False,
               fp16=False, gradient_checkpointing=False, save_strategy="no", report_to=[], logging_strategy="no", disable_tqdm=True, learning_rate=1e-6, dataloader_pin_memory=False,
               optim="adamw_torch")
 pairs = w["pairs"]
@@ -64,7 +64,7 @@ else:
     from trl import GRPOConfig, GRPOTrainer
     groups, samples, new_tokens = sizes["grpo_groups"], sizes["samples"], sizes["new_tokens"]
     data = Dataset.from_list([{"prompt": p} for p in w["prompts"][:groups]])
-    common.update(per_device_train_batch_size=groups * samples, gradient_accumulation_steps=1)
+    common.update(gradient_accumulation_steps=groups * samples // micro)
     trainer = GRPOTrainer(model, reward_funcs=lambda completions, **_: [float(i % 2) for i in range(len(completions))],
                           args=GRPOConfig(**common, num_generations=samples, max_completion_length=new_tokens, temperature=1.0, beta=0.0, generation_kwargs={"min_new_tokens": new_tokens}),
                           train_dataset=data, processing_class=tokenizer, callbacks=[times])

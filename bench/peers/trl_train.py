@@ -1,6 +1,6 @@
 """Training steps by TRL. trl_train.py FOLDER sft|dpo|reward|grpo [cached] [micro=N]
 
-f32, no gradient checkpointing (TRL's defaults are bf16 and checkpointing, both slower here), AdamW, the same eight records every step.
+f32, no gradient checkpointing (TRL's defaults are bf16 and checkpointing), AdamW, the same eight records every step.
 cached: DPO's reference log-probabilities beforehand. micro: sequences of one forward pass."""
 import sys
 import time

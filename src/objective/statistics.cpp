@@ -1,13 +1,20 @@
 #include "objective/statistics.h"
 
+#include <cmath>
+
 #include "base/error.h"
 
 namespace foil::objective {
 namespace {
 
-at::Tensor picked(const at::Tensor& values, const at::Tensor& mask) {
-  const at::Tensor flat = values.detach().to(at::kDouble).reshape({-1});
-  return mask.defined() ? flat.masked_select(mask.reshape({-1})) : flat;
+// Elements outside the mask become `neutral`, so that nothing waits for the device to know how many there are.
+at::Tensor picked(const at::Tensor& values, const at::Tensor& mask, double neutral) {
+  const at::Tensor x = values.detach().to(at::kDouble);
+  return mask.defined() ? x.masked_fill(mask.logical_not(), neutral) : x;
+}
+
+at::Tensor number_of(const at::Tensor& x, const at::Tensor& mask) {
+  return mask.defined() ? mask.sum().to(at::kDouble) : at::full({}, double(x.numel()), x.options());
 }
 
 }  // namespace
@@ -26,24 +33,24 @@ void Statistics::add(const std::string& name, Entry entry) {
 }
 
 void Statistics::mean(const std::string& name, const at::Tensor& values, const at::Tensor& mask) {
-  const at::Tensor x = picked(values, mask);
-  add(name, {Kind::kMean, x.sum(), at::full({}, double(x.numel()), x.options())});
+  const at::Tensor x = picked(values, mask, 0);
+  add(name, {Kind::kMean, x.sum(), number_of(x, mask)});
 }
 
 void Statistics::minimum(const std::string& name, const at::Tensor& values, const at::Tensor& mask) {
-  const at::Tensor x = picked(values, mask);
-  if (x.numel() == 0) return;
-  add(name, {Kind::kMinimum, x.min(), at::full({}, double(x.numel()), x.options())});
+  if (values.numel() == 0) return;
+  const at::Tensor x = picked(values, mask, INFINITY);
+  add(name, {Kind::kMinimum, x.min(), number_of(x, mask)});
 }
 
 void Statistics::maximum(const std::string& name, const at::Tensor& values, const at::Tensor& mask) {
-  const at::Tensor x = picked(values, mask);
-  if (x.numel() == 0) return;
-  add(name, {Kind::kMaximum, x.max(), at::full({}, double(x.numel()), x.options())});
+  if (values.numel() == 0) return;
+  const at::Tensor x = picked(values, mask, -INFINITY);
+  add(name, {Kind::kMaximum, x.max(), number_of(x, mask)});
 }
 
 void Statistics::sum(const std::string& name, const at::Tensor& values) {
-  const at::Tensor x = picked(values, {});
+  const at::Tensor x = picked(values, {}, 0);
   add(name, {Kind::kSum, x.sum(), at::ones({}, x.options())});
 }
 

@@ -1,5 +1,6 @@
 #include "reward/advantage.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -39,6 +40,8 @@ bool all_equal(std::span<const double> values) {
 void AdvantageOptions::validate(const std::string& where) const {
   if (epsilon < 0) throw UsageError("epsilon must not be negative", where);
   if (positive_weight < 0) throw UsageError("positive_weight must not be negative", where);
+  if ((rule == AdvantageRule::kPositive && train_on == TrainOn::kNegatives) || (rule == AdvantageRule::kNegative && train_on == TrainOn::kPositives))
+    throw UsageError("this rule and train_on leave no sample to learn from", where, "psr learns from positives, nsr from negatives: leave train_on at both");
 }
 
 std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options) {
@@ -74,6 +77,16 @@ std::vector<double> advantages(std::span<const double> rewards, std::span<const 
     const double deviation = moments(judged).deviation();
     for (double& a : out) a /= deviation + options.epsilon;
   }
+  for (double& a : out)
+    if ((options.train_on == TrainOn::kPositives && a < 0) || (options.train_on == TrainOn::kNegatives && a > 0)) a = 0;
+  return out;
+}
+
+std::vector<double> relative_length_rewards(std::span<const int64_t> lengths, double bound) {
+  double mean = 0;
+  for (const int64_t n : lengths) mean += double(n) / double(lengths.size());
+  std::vector<double> out;
+  for (const int64_t n : lengths) out.push_back(mean > 0 ? std::clamp((mean - double(n)) / mean, -bound, bound) : 0);
   return out;
 }
 

@@ -23,13 +23,20 @@ inline constexpr std::pair<AdvantageRule, const char*> kAdvantageRuleNames[] = {
     {AdvantageRule::kReward, "reward"}};           // r itself
 inline auto& enum_names(AdvantageRule) { return kAdvantageRuleNames; }
 
+// Which samples teach: those above the baseline, those below, or both (Dissecting long-CoT reasoning models, arXiv 2506.04913).
+enum class TrainOn { kBoth, kPositives, kNegatives };
+inline constexpr std::pair<TrainOn, const char*> kTrainOnNames[] = {{TrainOn::kBoth, "both"}, {TrainOn::kPositives, "positives"}, {TrainOn::kNegatives, "negatives"}};
+inline auto& enum_names(TrainOn) { return kTrainOnNames; }
+
 struct AdvantageOptions {
   AdvantageRule rule = AdvantageRule::kGroup;
+  TrainOn train_on = TrainOn::kBoth;
   double epsilon = 1e-4;         // added to the standard deviation
   double positive_weight = 0.1;  // λ of "weighted"
 
   template <class V> void visit(V& v) {
     v("rule", rule, "how rewards become advantages");
+    v("train_on", train_on, "both, or only samples with a positive (negative) advantage: the others are set to 0");
     v("epsilon", epsilon, "group, reinforce_pp: added to the standard deviation");
     v("positive_weight", positive_weight, "weighted: advantage of a right answer (a wrong one has -1)");
   }
@@ -39,6 +46,10 @@ struct AdvantageOptions {
 // `groups`: size of each group, adding up to rewards.size(); samples of a group stand together.
 // Standard deviations are those of a sample (n − 1), as in trl; a group of one has advantage 0 under every rule with a mean.
 std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options);
+
+// Relative-length rewards, for groups in which every answer is right and rewards say nothing (2506.04913; the scale is unverified):
+// clip((mean length − length) / mean length, ±bound), so that the shorter right answer is worth a little more. lengths in tokens.
+std::vector<double> relative_length_rewards(std::span<const int64_t> lengths, double bound);
 
 // true: some sample of the group has an advantage other than 0, so that the group can teach something.
 std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups);

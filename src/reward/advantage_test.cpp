@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+
 #include <cmath>
 
 namespace foil {
@@ -47,6 +49,25 @@ TEST(Advantage, UnjudgedSamplesAreLeftOut) {
   EXPECT_THAT(of(AdvantageRule::kGroupMean, {1, NAN, 0}, {3}), ElementsAre(0.5, 0, -0.5));
   EXPECT_THAT(of(AdvantageRule::kLeaveOneOut, {1, NAN, 0}, {3}), ElementsAre(1, 0, -1));
   EXPECT_THAT(of(AdvantageRule::kNegative, {NAN, -1}, {2}), ElementsAre(0, -1));
+}
+
+TEST(Advantage, OneSideOnly) {
+  const std::vector<double> rewards{1, 0, 0, 0};
+  const std::vector<size_t> groups{4};
+  const auto both = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean});
+  const auto up = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kPositives});
+  const auto down = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kNegatives});
+  EXPECT_EQ(both, (std::vector<double>{0.75, -0.25, -0.25, -0.25}));
+  EXPECT_EQ(up, (std::vector<double>{0.75, 0, 0, 0}));
+  EXPECT_EQ(down, (std::vector<double>{0, -0.25, -0.25, -0.25}));
+  EXPECT_THROW((AdvantageOptions{.rule = AdvantageRule::kNegative, .train_on = TrainOn::kPositives}.validate("x")), UsageError);
+}
+
+TEST(Advantage, RelativeLength) {
+  const std::vector<int64_t> lengths{10, 20, 30};
+  EXPECT_EQ(relative_length_rewards(lengths, 0.5), (std::vector<double>{0.5, 0, -0.5}));
+  EXPECT_EQ(relative_length_rewards(lengths, 0.25), (std::vector<double>{0.25, 0, -0.25}));
+  EXPECT_EQ(relative_length_rewards(std::vector<int64_t>{7, 7}, 0.5), (std::vector<double>{0, 0}));
 }
 
 }  // namespace

@@ -42,8 +42,7 @@ def main() -> None:
     tests = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", package / "tests", cwd=work)
     must("pytest", tests)
     # the stubs against the use that the tests make of them; cwd away from the sources, so that the installed package is seen
-    must("mypy", run(python, "-m", "mypy", "--strict", "--cache-dir", work / "mypy", package / "tests" / "typed_use.py", "-p", "foil", cwd=work))
-    must("stubtest", run(python, "-m", "mypy.stubtest", "foil._core", "--ignore-missing-stub", cwd=work))
+    must("mypy", run(python, "-m", "mypy", "--strict", "--cache-dir", work / "mypy", package / "tests" / "typed_use.py", cwd=work))
     print(tests.stdout.strip().splitlines()[-1])
 
 

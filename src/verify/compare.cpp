@@ -371,7 +371,7 @@ std::optional<bool> compare_quantities(const Expr& g, const Expr& a, Comparison&
         return true;
       }
     }
-    if (c.options.units_optional || (c.options.percent_is_fraction && gp)) {
+    if (c.options.units_optional || c.options.percent_is_fraction) {
       const bool equal = gp ? equal_scalars(percent[0], other, c) : equal_scalars(other, percent[0], c);
       c.rule = "percent";
       return equal;

@@ -237,6 +237,12 @@ Span value_in(std::string_view text, Span s) {
       first = last = k;
       break;
     }
+    // "$f(x) = ax + b$, where $b$ is an integer": what follows "where" describes the answer
+    for (size_t k = 0; k + 1 < fs.size() && k < last; ++k) {
+      const std::string_view formula = text.substr(fs[k].begin, fs[k].end - fs[k].begin);
+      if (gap(k).find("where ") == std::string_view::npos || (!named(k) && std::none_of(formula.begin(), formula.end(), is_digit))) continue;
+      first = last = k;
+    }
     while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
     Span value{fs[first].begin, fs[last].end};
     // "$28$ percent", "$5$ cm"

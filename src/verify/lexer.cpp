@@ -357,10 +357,20 @@ class Lexer {
     if (at_ < s_.size() && (s_[at_] == 'e' || s_[at_] == 'E')) {
       size_t i = at_ + 1;
       if (i < s_.size() && (s_[i] == '+' || s_[i] == '-')) ++i;
+      // a typographic minus sign
+      const bool minus = s_.compare(i, 3, "\u2212") == 0 || s_.compare(i, 3, "\u2013") == 0;
+      if (minus) i += 3;
       const size_t digits = i;
       while (i < s_.size() && is_digit(s_[i])) ++i;
       const bool letter_follows = i < s_.size() && is_letter(s_[i]);
-      if (i > digits && !letter_follows) at_ = i;
+      if (i > digits && !letter_follows) {
+        at_ = i;
+        if (minus) {
+          out_.owned.push_back(std::string(s_.substr(begin, digits - 3 - begin)) + "-" + std::string(s_.substr(digits, i - digits)));
+          push(Token::kNumber, begin, out_.owned.back());
+          return;
+        }
+      }
     }
     push(Token::kNumber, begin, s_.substr(begin, at_ - begin));
   }

@@ -3,7 +3,7 @@ BUILD ?= build
 JOBS ?= $(shell nproc)
 CMAKE_FLAGS ?=
 
-.PHONY: demo test build deps bench bench-build bench-compare bench-peers clean
+.PHONY: demo test build deps bench bench-build bench-compare bench-peers bench-verify clean
 .DEFAULT_GOAL := build
 
 deps:
@@ -48,6 +48,13 @@ ROUNDS ?= 3
 bench-peers: bench-build
 	@bench/peers/install.sh $(PEERS)
 	@bench/peers/run.py --bench $(BUILD)/bench/foil_bench --env $(PEERS) --out $(BENCH_OUT) --rounds $(ROUNDS) $(CASES)
+
+# The verifier against Math-Verify on the same rows; PEER is a python that has math-verify[antlr4_13_2]==0.9.0.
+PEER ?= python3
+DATA ?= ../shared/data
+bench-verify: configure
+	@cmake -S . -B $(BUILD) -DFOIL_BENCH=ON >/dev/null && cmake --build $(BUILD) -j $(JOBS) --target verify_bench
+	@$(PEER) bench/verify_peers.py --bench $(BUILD)/bench/verify_bench --data $(DATA) --out bench/results/verify
 
 clean:
 	rm -rf $(BUILD)

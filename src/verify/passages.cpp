@@ -27,6 +27,25 @@ size_t closing_brace(std::string_view text, size_t open) {
 
 std::vector<Box> boxes(std::string_view text) {
   std::vector<Box> out;
+  // Partners of all braces in one pass, made when the first box is met: nested unclosed boxes would cost the square of their number.
+  std::vector<size_t> partner;
+  const auto closing = [&](size_t open) {
+    if (partner.empty()) {
+      partner.assign(text.size(), std::string_view::npos);
+      std::vector<size_t> opened;
+      for (size_t i = open; i < text.size(); ++i) {
+        if (text[i] == '\\') {
+          ++i;
+        } else if (text[i] == '{') {
+          opened.push_back(i);
+        } else if (text[i] == '}' && !opened.empty()) {
+          partner[opened.back()] = i;
+          opened.pop_back();
+        }
+      }
+    }
+    return partner[open];
+  };
   size_t at = 0;
   while (at < text.size()) {
     const size_t slash = text.find('\\', at);
@@ -41,7 +60,7 @@ std::vector<Box> boxes(std::string_view text) {
     size_t i = slash + length;
     while (i < text.size() && is_space(text[i])) ++i;
     if (i < text.size() && text[i] == '{') {
-      const size_t close = closing_brace(text, i);
+      const size_t close = closing(i);
       if (close == std::string_view::npos) {
         const size_t line = std::min(text.find('\n', i), text.size());
         out.push_back({slash, line, i + 1, line, false});

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -64,6 +65,21 @@ static std::string help_text() {
 }
 #endif
 
+// The flag that comes nearest to the first one the command does not know.
+static std::string nearest_flag(const CLI::App& app, int argc, char** argv) {
+  for (const auto* command : app.get_subcommands()) {
+    std::vector<std::string> flags;
+    for (const auto* option : command->get_options())
+      for (const auto& name : option->get_lnames()) flags.push_back("--" + name);
+    for (int i = 2; i < argc; ++i) {
+      std::string given = argv[i];
+      given = given.substr(0, given.find('='));
+      if (given.starts_with("--") && std::find(flags.begin(), flags.end(), given) == flags.end()) return nearest(given, flags);
+    }
+  }
+  return "";
+}
+
 static int run(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "--help";
   if (first == "--help" || first == "-h" || first == "help") {
@@ -106,6 +122,9 @@ static int run(int argc, char** argv) {
     return app.exit(e);
   } catch (const CLI::Success&) {
     return 0;
+  } catch (const CLI::ExtrasError& e) {
+    const std::string near = nearest_flag(app, argc, argv);
+    throw UsageError(e.what(), fmt::format("foil {}", first), near.empty() ? fmt::format("foil {} --help", first) : "did you mean " + near + "?");
   } catch (const CLI::ParseError& e) {
     throw UsageError(e.what(), fmt::format("foil {}", first), fmt::format("foil {} --help", first));
   }

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/engine/commands.h"
+#include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
@@ -11,6 +12,7 @@
 #include "eval/compare.h"
 #include "eval/result.h"
 #include "io/jsonl.h"
+#include "pipeline/endpoints.h"
 #include "pipeline/sampling.h"
 #include "pipeline/workbench.h"
 #include "report/headline.h"
@@ -22,6 +24,7 @@ namespace {
 
 struct EvalArguments {
   ModelFlags model;
+  EndpointFlags endpoint;
   std::vector<std::string> benchmarks;
   std::string output, against, name;
   int64_t limit = 0;
@@ -39,9 +42,11 @@ void declare_eval(CLI::App& app) {
   app.description(
       "Evaluates a model: pass@k, avg@k, maj@k with intervals over problems; differences and negative flips against another result.\n\n"
       "  foil eval -m MODEL -b gsm8k math500 -o evals/mine                      greedy\n"
+      "  foil eval --endpoint http://localhost:8000/v1 -m NAME -b gsm8k -o evals/served\n"
       "  foil eval -m MODEL -b aime24 -o evals/mine --temperature 1 --samples 16 --runs 3\n"
       "  foil eval -m NEW -b gsm8k -o evals/new --against evals/mine/result.json  with paired differences");
-  a->model.declare(app);
+  a->model.declare(app, true, true);
+  a->endpoint.declare(app, "--endpoint", "it answers in place of a local model");
   app.add_option("-b,--benchmarks", a->benchmarks, "benchmark names or problem files")->required();
   app.add_option("-o,--output", a->output, "folder for result.json and every sample")->required();
   app.add_option("--name", a->name, "name of the policy in the result (default: the model's folder)");
@@ -59,17 +64,31 @@ void declare_eval(CLI::App& app) {
   engine->add(app, a->engine);
   app.callback([a, engine] {
     engine->read(a->engine);
+    if (a->samples < 1 || a->runs < 1) throw UsageError(fmt::format("--samples is {}, --runs is {}", a->samples, a->runs), "", "both are at least 1");
+    a->model.require(a->endpoint.given());
+    a->endpoint.refuse_without_url("--endpoint");
     if (a->sampling.temperature == 0 && (a->samples > 1 || a->runs > 1))
       throw UsageError("several samples at temperature 0 are all the same", "foil eval", "set --temperature, or leave out --samples and --runs");
     std::vector<std::vector<Problem>> problems;
     for (const auto& b : a->benchmarks) problems.push_back(load_problems({.source = b, .limit = a->limit, .strip_annotations = false}));
     std::optional<eval::EvalResult> before;
     if (!a->against.empty()) before = nlohmann::json::parse(read_file(a->against)).get<eval::EvalResult>();
-    const auto loaded = pipeline::load_model(a->model.path, a->model.model);
-    a->model.settle(!loaded.tokenizer->chat_template().empty());
+    pipeline::LoadedModel loaded;
+    std::unique_ptr<endpoint::EndpointGenerator> remote;
     eval::EvalResult result;
-    result.policy = a->name.empty() ? std::filesystem::path(a->model.path).stem().string() : a->name;
-    result.model = a->model.path;
+    if (a->endpoint.given()) {
+      const auto& options = a->endpoint.settle(a->model.path);
+      a->model.settle(options.api == endpoint::Api::kChat);
+      remote = std::make_unique<endpoint::EndpointGenerator>(options);
+      result.model = remote->client().model() + " at " + options.endpoint.url;
+      result.policy = remote->client().model();
+    } else {
+      loaded = pipeline::load_model(a->model.path, a->model.model);
+      a->model.settle(!loaded.tokenizer->chat_template().empty());
+      result.model = a->model.path;
+      result.policy = std::filesystem::path(a->model.path).stem().string();
+    }
+    if (!a->name.empty()) result.policy = a->name;
     result.sampling = {{"temperature", a->sampling.temperature}, {"top_p", a->sampling.top_p}, {"max_tokens", a->sampling.max_tokens}, {"prompt", a->model.prompt.text}};
     eval::EvalOptions options;
     options.runs = a->runs, options.greedy = a->sampling.temperature == 0;
@@ -78,12 +97,17 @@ void declare_eval(CLI::App& app) {
     for (size_t i = 0; i < problems.size(); ++i) {
       const std::string split = std::filesystem::path(a->benchmarks[i]).stem().string();
       const ProblemIndex index(problems[i]);
-      rollout::LocalEngine local(loaded.model, loaded.tokenizer, a->engine, split);
+      std::unique_ptr<rollout::LocalEngine> local;
+      if (!remote) local = std::make_unique<rollout::LocalEngine>(loaded.model, loaded.tokenizer, a->engine, split);
       GenerateRequest request;
-      request.prompts = pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems[i]);
+      request.prompts = remote ? pipeline::endpoint_prompts(a->model.prompt, a->endpoint.options.api, problems[i], nullptr)
+                               : pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems[i]);
       request.samples_per_prompt = a->samples * a->runs, request.sampling = a->sampling, request.seed = a->seed, request.source = result.policy;
-      const auto samples = pipeline::sample_in_parts(local, request, &index, folder / (split + ".part"), 32);
+      const auto part = folder / (split + ".part");
+      Generator& generator = remote ? static_cast<Generator&>(*remote) : *local;
+      const auto samples = pipeline::sample_in_parts(generator, request, &index, part, result.model);
       write_jsonl(folder / (split + ".jsonl"), samples);
+      std::filesystem::remove(part);
       result.splits.push_back(eval::evaluate(split, problems[i], samples, options));
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

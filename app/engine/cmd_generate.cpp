@@ -3,11 +3,13 @@
 #include <cstdio>
 
 #include "app/engine/commands.h"
+#include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
 #include "io/jsonl.h"
+#include "pipeline/endpoints.h"
 #include "pipeline/sampling.h"
 #include "pipeline/workbench.h"
 #include "rollout/engine.h"
@@ -18,6 +20,7 @@ namespace {
 
 struct GenerateArguments {
   ModelFlags model;
+  EndpointFlags endpoint;
   std::string problems, output, source = "policy";
   int64_t limit = 0;
   int samples = 1;
@@ -33,8 +36,10 @@ void declare_generate(CLI::App& app) {
   app.description(
       "Samples answers of a model: problems in, samples (verified, with log-probabilities) out, one JSON line each.\n\n"
       "  foil generate -m MODEL -p gsm8k -o samples.jsonl --samples 8\n"
+      "  foil generate --endpoint http://localhost:8000/v1 -m NAME -p gsm8k -o samples.jsonl\n"
       "A run that was cut goes on where it was.");
-  a->model.declare(app);
+  a->model.declare(app, true, true);
+  a->endpoint.declare(app, "--endpoint", "it answers in place of a local model");
   app.add_option("-p,--problems", a->problems, "JSON Lines file or benchmark name")->required();
   app.add_option("-o,--output", a->output, "sample file to write")->required();
   app.add_option("-n,--samples", a->samples, "answers of each problem");
@@ -51,16 +56,29 @@ void declare_generate(CLI::App& app) {
   engine->add(app, a->engine);
   app.callback([a, engine] {
     engine->read(a->engine);
+    if (a->samples < 1) throw UsageError(fmt::format("--samples is {}", a->samples), "", "at least one answer of each problem");
+    a->model.require(a->endpoint.given());
+    a->endpoint.refuse_without_url("--endpoint");
     const auto problems = load_problems({.source = a->problems, .limit = a->limit, .strip_annotations = false});
     const ProblemIndex index(problems);
-    const auto loaded = pipeline::load_model(a->model.path, a->model.model);
-    a->model.settle(!loaded.tokenizer->chat_template().empty());
-    rollout::LocalEngine local(loaded.model, loaded.tokenizer, a->engine, "generate");
+    std::unique_ptr<Generator> generator;
     GenerateRequest request;
-    request.prompts = pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems);
+    if (a->endpoint.given()) {
+      const auto& options = a->endpoint.settle(a->model.path);
+      a->model.settle(options.api == endpoint::Api::kChat);
+      generator = std::make_unique<endpoint::EndpointGenerator>(options);
+      request.prompts = pipeline::endpoint_prompts(a->model.prompt, options.api, problems, nullptr);
+    } else {
+      const auto loaded = pipeline::load_model(a->model.path, a->model.model);
+      a->model.settle(!loaded.tokenizer->chat_template().empty());
+      generator = std::make_unique<rollout::LocalEngine>(loaded.model, loaded.tokenizer, a->engine, "generate");
+      request.prompts = pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems);
+    }
     request.samples_per_prompt = a->samples, request.sampling = a->sampling, request.seed = a->seed, request.source = a->source;
-    const auto samples = pipeline::sample_in_parts(local, request, &index, a->output + ".part", 64);
+    const std::string part = a->output + ".part";
+    const auto samples = pipeline::sample_in_parts(*generator, request, &index, part, a->model.path);
     write_jsonl(a->output, samples);
+    std::filesystem::remove(part);
     size_t right = 0, unreadable = 0;
     for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
     std::fprintf(stderr, "%zu samples in %s: %.1f %% right, %.1f %% without a readable answer\n", samples.size(), a->output.c_str(), 100.0 * double(right) / double(samples.size()),

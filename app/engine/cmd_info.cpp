@@ -4,42 +4,18 @@
 #include <torch/version.h>
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <thread>
+#include <cmath>
 
 #include "app/engine/commands.h"
 #include "app/terminal.h"
+#include "io/hardware.h"
 #include "pipeline/workbench.h"
 
 namespace foil::app {
 
 namespace {
 
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
-
-std::string instructions() {
-#if defined(__x86_64__)
-  std::string out = __builtin_cpu_supports("avx2") ? "AVX2" : "no AVX2";
-  if (__builtin_cpu_supports("avx512f")) out += ", AVX-512";
-  if (__builtin_cpu_supports("avx512bf16")) out += ", bf16";
-  return out;
-#else
-  return "not x86-64";
-#endif
-}
-
-double memory_gb() {
-  std::ifstream in("/proc/meminfo");
-  std::string name;
-  double kb = 0;
-  in >> name >> kb;
-  return kb / 1048576;
-}
+double gigabytes(uint64_t bytes) { return std::round(double(bytes) / 1073741824 * 10) / 10; }
 
 }  // namespace
 
@@ -57,11 +33,14 @@ void declare_info(CLI::App& app) {
     nlohmann::ordered_json j;
     j["foil"] = FOIL_VERSION;
     j["libtorch"] = TORCH_VERSION;
-    j["processor"] = processor();
-    j["instructions"] = instructions();
-    j["cores"] = std::thread::hardware_concurrency();
+    const io::Hardware machine = io::read_hardware();
+    j["processor"] = machine.cpu.empty() ? "unknown" : machine.cpu;
+    j["instructions"] = fmt::format("{}", fmt::join(machine.vector, " "));
+    j["cores"] = machine.cores;
     j["torch_threads"] = at::get_num_threads();
-    j["memory_gb"] = std::round(memory_gb() * 10) / 10;
+    j["memory_gb"] = gigabytes(machine.memory_bytes);
+    j["memory_free_gb"] = gigabytes(machine.memory_available_bytes);
+    j["disk_free_gb"] = gigabytes(machine.disk_free_bytes);
     j["cuda"] = at::hasCUDA();
     if (!a->model.empty()) {
       pipeline::ModelSection options;

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "app/engine/commands.h"
+#include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
 #include "app/terminal.h"
 #include "config/options.h"
@@ -15,7 +16,8 @@ namespace {
 
 struct NegativesArguments {
   ModelFlags model;
-  std::string problems, output, work, reward_model, generator;
+  EndpointFlags endpoint, judge;
+  std::string problems, output, work, reward_model, generator, endpoint_model, judge_model, ask;
   int64_t limit = 0, samples = 8, steps = 100;
   int max_tokens = 512;
   std::string answer = "boxed";
@@ -32,6 +34,7 @@ void declare_negatives(CLI::App& app) {
       "filters and pairs. The result is a preference file (prompt, chosen, rejected) that TRL's DPOTrainer and others load as it is.\n\n"
       "  foil negatives -m MODEL -p gsm8k_train -o pairs.jsonl\n"
       "  foil negatives -m MODEL -p mine.jsonl -o pairs.jsonl --answer hash --steps 50 --set generator.optimizer.lr=1e-6\n"
+      "  foil negatives -m MODEL -p mine.jsonl -o pairs.jsonl --endpoint http://localhost:8000/v1     a server writes them, nothing is trained\n"
       "Work is kept in OUTPUT.work; the same command goes on where it was cut.");
   a->model.declare(app);
   app.add_option("-p,--problems", a->problems, "JSON Lines file or benchmark name")->required();
@@ -43,6 +46,11 @@ void declare_negatives(CLI::App& app) {
   app.add_option("--answer", a->answer, "form of the final answer: boxed, hash, tag or any");
   app.add_option("--reward-model", a->reward_model, "an existing reward model");
   app.add_option("--generator", a->generator, "an existing generator");
+  a->endpoint.declare(app, "--endpoint", "it writes the wrong answers; no generator is trained");
+  app.add_option("--endpoint-model", a->endpoint_model, "the model's name there");
+  app.add_option("--ask", a->ask, "what the endpoint is asked; {problem} is filled in (default: write a wrong answer that looks right)");
+  a->judge.declare(app, "--judge-endpoint", "it judges plausibility by the rubric");
+  app.add_option("--judge-endpoint-model", a->judge_model, "the judge's name there");
   app.add_option("--seed", a->seed, "every random number follows from it");
   app.add_option("--set", a->set, "any option of a recipe: section.name=value (repeatable); foil run --help")->take_all();
   app.callback([a] {
@@ -56,6 +64,15 @@ void declare_negatives(CLI::App& app) {
     recipe.policy_samples.max_tokens = recipe.negatives.sampling.max_tokens = a->max_tokens;
     recipe.generator.train.max_completion_tokens = a->max_tokens;
     recipe.generator.train.steps = a->steps;
+    a->endpoint.refuse_without_url("--endpoint"), a->judge.refuse_without_url("--judge-endpoint");
+    if (a->endpoint.given()) {
+      recipe.negatives.sampling.from = pipeline::Answers::kEndpoint;
+      recipe.negatives.sampling.endpoint = a->endpoint.settle(a->endpoint_model);
+      recipe.negatives.sampling.ask = a->ask;
+    } else if (!a->ask.empty()) {
+      throw UsageError("--ask needs --endpoint", "", "a local generator is trained, not asked");
+    }
+    if (a->judge.given()) recipe.generator.judge.kind = pipeline::JudgeKind::kEndpoint, recipe.generator.judge.endpoint = a->judge.settle(a->judge_model);
     std::vector<std::string> set = a->set;
     set.push_back("generator.reward.format.answer=" + a->answer);
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "app/engine/commands.h"
+#include "app/engine/endpoint_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
@@ -23,6 +24,8 @@ struct ScoreArguments {
   pipeline::ModelSection model;
   pipeline::PromptSection prompt;
   pipeline::JudgeSection judge;
+  EndpointFlags judge_endpoint;
+  std::string judge_name;
   RewardOptions reward;
   double scale_mean = 0, scale_deviation = 1;
 };
@@ -49,10 +52,19 @@ void declare_score(CLI::App& app) {
   const auto reward = std::make_shared<OptionFlags>();
   reward->add(app, a->reward);
   app.add_option("--judge-model", a->judge.model, "a local model judges by the rubric (default: the built-in rules)");
+  a->judge_endpoint.declare(app, "--judge-endpoint", "it judges by the rubric");
+  app.add_option("--judge-endpoint-model", a->judge_name, "the judge's name there");
   app.add_option("--rubric", a->judge.rubric, "file with the rubric; empty: the built-in one");
   app.callback([a, reward] {
     reward->read(a->reward);
     if (!a->judge.model.empty()) a->judge.kind = pipeline::JudgeKind::kModel;
+    a->judge_endpoint.refuse_without_url("--judge-endpoint");
+    if (a->judge_endpoint.given()) {
+      if (!a->judge.model.empty()) throw UsageError("--judge-model and --judge-endpoint exclude each other", "");
+      a->judge.kind = pipeline::JudgeKind::kEndpoint, a->judge.endpoint = a->judge_endpoint.settle(a->judge_name);
+    }
+    if (a->judge.kind != pipeline::JudgeKind::kRules && (a->reward.kind != RewardKind::kPlausible || a->reward.weight_judge == 0))
+      throw UsageError("a judge is named, but the reward asks none", "", "add --kind plausible, and a --weight-judge above 0");
     const auto problems = load_problems({.source = a->problems, .strip_annotations = false});
     const ProblemIndex index(problems);
     auto samples = read_jsonl<Sample>(a->samples);
@@ -73,7 +85,7 @@ void declare_score(CLI::App& app) {
     std::vector<const Problem*> at;
     std::vector<const std::string*> texts;
     for (const auto& s : samples) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompts.at(s.problem_id));
-    auto judge_backend = a->reward.kind == RewardKind::kPlausible && a->reward.weight_judge != 0 ? pipeline::make_judge(a->judge, a->judge.model, a->model, {}) : nullptr;
+    auto judge_backend = a->reward.kind == RewardKind::kPlausible && a->reward.weight_judge != 0 ? pipeline::make_judge(a->judge, a->judge.model, a->model, {}, a->output + ".judge") : nullptr;
     Composite composite(a->reward, scorer, {a->scale_mean, a->scale_deviation}, judge_backend, 0);
     composite.apply(at, texts, samples);
     if (policy) {
@@ -82,6 +94,7 @@ void declare_score(CLI::App& app) {
       pipeline::score_logprobs(*policy, rendered, samples);
     }
     write_jsonl(a->output, samples);
+    std::filesystem::remove(a->output + ".judge");
     double sum = 0;
     size_t right = 0;
     for (const auto& s : samples) sum += s.reward.value_or(0), right += s.correct.value_or(false);

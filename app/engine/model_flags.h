@@ -15,14 +15,19 @@ struct ModelFlags {
   pipeline::PromptSection prompt;
   std::string prompt_style = "auto";
 
-  void declare(CLI::App& app, bool with_prompt = true) {
-    app.add_option("-m,--model", path, "Hugging Face folder or .gguf file")->required();
+  // `remote`: the command can do without a local model, see require().
+  void declare(CLI::App& app, bool with_prompt = true, bool remote = false) {
+    auto* option = app.add_option("-m,--model", path, remote ? "Hugging Face folder or .gguf file; with --endpoint, the model's name there" : "Hugging Face folder or .gguf file");
+    if (!remote) option->required();
     app.add_option("--dtype", model.dtype, "f32 or bf16");
     app.add_option("--device", model.device, "auto, cpu or cuda");
     if (!with_prompt) return;
     app.add_option("--prompt", prompt.text, "the prompt (or the user's message); {problem} is filled in");
     app.add_option("--system", prompt.system, "system message, with the model's chat template");
     app.add_option("--prompt-style", prompt_style, "chat: the model's chat template; template: --prompt as it stands; auto: chat where the model has a template");
+  }
+  void require(bool endpoint) const {
+    if (path.empty() && !endpoint) throw UsageError("neither --model nor --endpoint is given", "", "name a model folder (-m MODEL) or a server (--endpoint http://localhost:8000/v1)");
   }
   // Once the tokenizer is there: settles "auto" and checks.
   void settle(bool has_template) {

@@ -128,7 +128,7 @@ void EndpointClient::pause(double seconds, const Limits& limits, const std::stri
     throw EndpointError(Failure::kDeadline, "the deadline would pass before the next try", where, "give the stage more time, or look at why the server fails");
   while (monotonic_seconds() < end) {
     throw_if_interrupted();
-    if (limits.cancelled && limits.cancelled()) throw Interrupted("stopped while waiting for the endpoint", where);
+    if (limits.cancelled && limits.cancelled()) throw Interrupted("stopped while waiting for the endpoint", where, "run the same command again to go on: what was answered is kept");
     std::this_thread::sleep_for(std::chrono::duration<double>(std::clamp(end - monotonic_seconds(), 0.0, 0.02)));
   }
 }
@@ -159,7 +159,7 @@ Json EndpointClient::call(const std::string& method, const std::string& path, co
     const io::HttpResponse response = http_.send(request);
     if (response.failure == io::HttpFailure::kCancelled) {
       throw_if_interrupted();
-      throw Interrupted("stopped while waiting for the endpoint", where);
+      throw Interrupted("stopped while waiting for the endpoint", where, "run the same command again to go on: what was answered is kept");
     }
     bool retry = true;
     std::optional<EndpointError> error;

@@ -70,6 +70,23 @@ TEST(Separability, DeterministicAndTooFewTextsSayNothing) {
   EXPECT_TRUE(few.format.for_chosen.empty());
 }
 
+TEST(PairBias, SeesWhichPairsDifferOnTheSurface) {
+  Stream s(4, "bias");
+  std::vector<LabelledText> all;
+  for (int i = 0; i < 120; ++i) {
+    const std::string group = std::to_string(i);
+    all.push_back({words(s, 20), group, true});
+    all.push_back({i % 2 ? words(s, 20) : words(s, 20) + " therefore **obviously**", group, false});
+  }
+  const auto bias = pair_bias(all);
+  ASSERT_EQ(bias.size(), 120u);
+  double marked = 0, plain = 0;
+  for (size_t i = 0; i < bias.size(); ++i) (i % 2 ? plain : marked) += bias[i] / 60;
+  EXPECT_GT(marked, 0.9);
+  EXPECT_LT(plain, 0.7);
+  EXPECT_EQ(pair_bias(std::span(all).first(4)), (std::vector<double>{0.5, 0.5}));  // too few to say
+}
+
 TEST(FormatFeatures, ByHand) {
   const auto f = format_features("Add 12 + 3 = 15.\n\n\\boxed{15}");
   const auto get = [&](const std::string& name) {

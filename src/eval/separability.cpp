@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "base/error.h"
 #include "base/parallel.h"
 #include "base/random.h"
 
@@ -243,6 +244,7 @@ ClassifierAudit cross_validate(const Features& f, const std::vector<bool>& y, co
     return weight > 0 ? sum / weight : 0.5;
   };
   ClassifierAudit out;
+  out.held_out = score;
   out.auc.value = pooled(std::vector<int32_t>(groups, 1));
   std::vector<double> draws(size_t(std::max(o.bootstrap.resamples, 1)));
   parallel_for(draws.size(), [&](size_t b) {
@@ -350,6 +352,18 @@ Separability separability(std::span<const LabelledText> texts, const Separabilit
   if (int(kept.size()) < 2 * o.folds) return out;
   out.format = cross_validate(format_matrix(used), y, group, uint32_t(kept.size()), o);
   out.words = cross_validate(word_matrix(used), y, group, uint32_t(kept.size()), o);
+  return out;
+}
+
+std::vector<double> pair_bias(std::span<const LabelledText> texts, const SeparabilityOptions& options) {
+  FOIL_CHECK(texts.size() % 2 == 0);
+  SeparabilityOptions all = options;
+  all.most_texts = int64_t(texts.size()), all.top = 0, all.bootstrap.resamples = 1;
+  const Separability found = separability(texts, all);
+  std::vector<double> out(texts.size() / 2, 0.5);
+  if (found.format.held_out.size() != texts.size()) return out;
+  const auto sure = [&](const ClassifierAudit& c, size_t i) { return 1 / (1 + std::exp(c.held_out[2 * i + 1] - c.held_out[2 * i])); };
+  for (size_t i = 0; i < out.size(); ++i) out[i] = std::max(sure(found.format, i), sure(found.words, i));
   return out;
 }
 

@@ -29,6 +29,7 @@ struct ClassifierAudit {
   Figure auc;                       // held out; 0.5 = cannot tell
   std::vector<Weight> for_chosen;   // features that weigh most, on all data
   std::vector<Weight> for_rejected;
+  std::vector<double> held_out;     // log-odds of "chosen" for each text, by the classifier that did not see its problem; not in the JSON
 };
 
 struct Separability {
@@ -47,6 +48,11 @@ struct SeparabilityOptions {
 
 // Fewer than 2·folds groups: AUC NaN is never returned; both AUCs are 0.5 with interval [0, 1] and no features.
 Separability separability(std::span<const LabelledText> texts, const SeparabilityOptions& options = {});
+
+// How surely a shallow classifier that has not seen the problem tells the two answers of a pair apart: the larger of the probabilities
+// that the format and the word classifier give to the right order, in 0…1. Near 1: a biased pair, its answers differ on the surface; one
+// half: the surface says nothing. texts: chosen and rejected of pair i at 2i and 2i+1. Too few problems (see above): one half for all.
+std::vector<double> pair_bias(std::span<const LabelledText> texts, const SeparabilityOptions& options = {});
 
 // Counts over a text, in the order of format_feature_names(): what classifier (a) sees.
 const std::vector<std::string>& format_feature_names();

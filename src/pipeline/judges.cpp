@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "data/recorded_generator.h"
+#include "endpoint/generator.h"
 #include "pipeline/workbench.h"
 
 namespace foil::pipeline {
@@ -56,11 +58,16 @@ class ModelJudge : public JudgeBackend {
 
 }  // namespace
 
-std::shared_ptr<JudgeBackend> make_judge(const JudgeSection& options, const std::filesystem::path& start, const ModelSection& model, const rollout::EngineOptions& engine) {
+std::shared_ptr<JudgeBackend> make_judge(const JudgeSection& options, const std::filesystem::path& start, const ModelSection& model, const rollout::EngineOptions& engine,
+                                         const std::filesystem::path& replies) {
   switch (options.kind) {
     case JudgeKind::kRules: return std::make_shared<RuleJudge>();
     case JudgeKind::kModel: return std::make_shared<ModelJudge>(load_model(options.model.empty() ? start : std::filesystem::path(options.model), model), load_rubric(options.rubric), engine);
-    case JudgeKind::kEndpoint: throw UsageError("judge kind endpoint is not built in yet", "generator.judge.kind", "use rules or model");
+    case JudgeKind::kEndpoint: {
+      std::shared_ptr<Generator> generator = std::make_shared<endpoint::EndpointGenerator>(options.endpoint);
+      if (!replies.empty()) generator = std::make_shared<RecordedGenerator>(generator, replies, generator->describe());
+      return std::make_shared<GeneratorJudge>(generator, load_rubric(options.rubric), options.ask);
+    }
   }
   return nullptr;
 }

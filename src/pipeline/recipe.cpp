@@ -24,6 +24,32 @@ void ModelSection::validate(const std::string& where) const {
 
 void SamplingSection::validate(const std::string& where) const {
   if (samples_per_problem < 1 || max_tokens < 1) throw UsageError("samples_per_problem and max_tokens must be at least 1", where);
+  if (!ask.empty() && from != Answers::kEndpoint) throw UsageError("ask is for from: endpoint; a model of the run is asked by prompt.text", where);
+  if (!ask.empty() && ask.find("{problem}") == std::string::npos) throw UsageError("ask has no {problem}", where, "{problem} marks where the problem goes");
+}
+
+void StepsSection::validate(const std::string& where) const {
+  if (!(threshold > 0 && threshold < 1) && process_squash) throw UsageError(fmt::format("threshold is {}, expected 0 to 1", threshold), where, "process scores are put through a sigmoid");
+  if (enabled && train && labels == StepLabels::kConsensus)
+    throw UsageError("per-step training needs labels: values", where, "set labels: values, or train: false and use the labelled samples in BCPG-NSA");
+}
+
+void ReflectSection::validate(const std::string& where) const {
+  if (samples_per_problem < 1 || attempts < 1) throw UsageError("samples_per_problem and attempts must be at least 1", where);
+  for (const char* part : {"{problem}", "{solution}", "{feedback}"})
+    if (text.find(part) == std::string::npos) throw UsageError(fmt::format("text has no {}", part), where, "{problem}, {solution} and {feedback} are filled in");
+}
+
+void SelfTrainingSection::validate(const std::string& where) const {
+  if (rounds < 1 || rounds > 99 || per_problem < 1 || held_out_samples < 1) throw UsageError("rounds, per_problem and held_out_samples must be at least 1", where);
+  if (base != "start" && base != "sft" && base != "rl") throw UsageError(fmt::format("base is \"{}\"", base), where, "choose start, sft or rl");
+  if (!(held_out > 0 && held_out < 1)) throw UsageError(fmt::format("held_out is {}, expected above 0 and below 1", held_out), where, "0.1 holds out a tenth of the training problems");
+  if (sampling.temperature == 0 && sampling.samples_per_problem > 1) throw UsageError("several samples at temperature 0 are all the same", where, "set sampling.temperature: 1");
+}
+
+void ViewsSection::validate(const std::string& where) const {
+  options.validate(where);
+  if (!(biased_from >= 0.5 && biased_from <= 1)) throw UsageError(fmt::format("biased_from is {}, expected 0.5 to 1", biased_from), where);
 }
 
 void EvalSection::validate(const std::string& where) const {

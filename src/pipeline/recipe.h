@@ -12,7 +12,12 @@
 #include "config/value.h"
 #include "data/family.h"
 #include "data/pairing.h"
+#include "data/step_values.h"
+#include "data/views.h"
+#include "endpoint/generator.h"
+#include "endpoint/scorer.h"
 #include "reward/composite.h"
+#include "reward/generator_judge.h"
 #include "rollout/engine.h"
 #include "train/onpolicy_loop.h"
 #include "train/preference.h"
@@ -112,8 +117,15 @@ struct RlSection {
   }
 };
 
+enum class Answers { kModel, kEndpoint };
+inline constexpr std::pair<Answers, const char*> kAnswersNames[] = {{Answers::kModel, "model"}, {Answers::kEndpoint, "endpoint"}};
+inline auto& enum_names(Answers) { return kAnswersNames; }
+
 struct SamplingSection {
   std::string use;
+  Answers from = Answers::kModel;
+  endpoint::EndpointGeneratorOptions endpoint;
+  std::string ask;
   int64_t samples_per_problem = 8;
   int64_t problems = 0;              // 0: all training problems
   double temperature = 1.0, top_p = 1.0;
@@ -122,6 +134,9 @@ struct SamplingSection {
   template <class V>
   void visit(V& v) {
     v("use", use, "a sample file that takes the place of this stage");
+    v("from", from, "model: the run's own model; endpoint: an OpenAI-compatible server");
+    v.group("endpoint", endpoint, "from endpoint: which server, and how it is asked");
+    v("ask", ask, "from endpoint: the user's message in place of prompt.text, {problem} is filled in; for negatives, empty: an instruction to write a wrong answer that looks right");
     v("samples_per_problem", samples_per_problem, "answers of each problem");
     v("problems", problems, "sample only the first so many training problems; 0: all");
     v("temperature", temperature, "of sampling");
@@ -156,11 +171,15 @@ struct JudgeSection {
   JudgeKind kind = JudgeKind::kRules;
   std::string rubric;                // file; empty: built in
   std::string model;                 // model: folder or GGUF; empty: the start model
+  endpoint::EndpointGeneratorOptions endpoint;
+  GeneratorJudgeOptions ask;
   template <class V>
   void visit(V& v) {
     v("kind", kind, "rules: built-in heuristics for worked arithmetic; model: a local model reads the rubric; endpoint: an OpenAI-compatible server does");
     v("rubric", rubric, "file with the rubric; empty: the built-in one");
     v("model", model, "model: folder or GGUF file of the judge; empty: the start model");
+    v.group("endpoint", endpoint, "endpoint: which server, and how it is asked");
+    v.group("ask", ask, "endpoint: what makes a judgement, and what is done about one that cannot be read");
   }
 };
 
@@ -191,6 +210,119 @@ struct NegativesSection {
     v.group("sampling", sampling, "how the generator is sampled");
     v.group("pairs", pairs, "which negatives are paired, and how");
   }
+};
+
+enum class StepLabels { kValues, kConsensus };
+inline constexpr std::pair<StepLabels, const char*> kStepLabelsNames[] = {{StepLabels::kValues, "values"}, {StepLabels::kConsensus, "consensus"}};
+inline auto& enum_names(StepLabels) { return kStepLabelsNames; }
+enum class ProcessScores { kValues, kRewardModel, kEndpoint };
+inline constexpr std::pair<ProcessScores, const char*> kProcessScoresNames[] = {
+    {ProcessScores::kValues, "values"}, {ProcessScores::kRewardModel, "reward_model"}, {ProcessScores::kEndpoint, "endpoint"}};
+inline auto& enum_names(ProcessScores) { return kProcessScoresNames; }
+
+struct StepJudgeSection {
+  Answers from = Answers::kModel;
+  std::string model, request;
+  endpoint::EndpointGeneratorOptions endpoint;
+  GeneratorJudgeOptions ask{.max_tokens = 256};
+  template <class V>
+  void visit(V& v) {
+    v("from", from, "model: a local model judges the steps; endpoint: an OpenAI-compatible server does");
+    v("model", model, "model: folder or GGUF file; empty: the start model");
+    v("request", request, "file with what is asked ({problem} and {steps} are filled in); empty: the built-in text");
+    v.group("endpoint", endpoint, "endpoint: which server, and how it is asked");
+    v.group("ask", ask, "what makes a judgement, and what is done about one that cannot be read");
+  }
+};
+
+struct StepsSection {
+  bool enabled = false, train = true, right_samples = false;
+  StepLabels labels = StepLabels::kValues;
+  StepValueOptions values;
+  SamplingSection sampling{.samples_per_problem = 2};
+  StepJudgeSection judge;
+  ProcessScores process = ProcessScores::kValues;
+  std::string process_model;
+  endpoint::EndpointScorerOptions process_endpoint;
+  bool process_squash = true;
+  double threshold = 0.5;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "label the steps of the policy's samples");
+    v("train", train, "labels values: train the policy on the first bad steps (per-step DPO, with the preference section's options)");
+    v("right_samples", right_samples, "take right samples too: their bad steps are spurious ones");
+    v("labels", labels, "values: what a step is worth by rollouts from its prefix; consensus: right where an LLM judge and a process score agree");
+    v.group("values", values, "step values by rollouts");
+    v.group("sampling", sampling, "which samples (so many wrong ones of a problem), and how their prefixes are continued");
+    v.group("judge", judge, "consensus: who judges steps");
+    v("process", process, "consensus: the process score is a value from rollouts, a local reward model's, or an endpoint's");
+    v("process_model", process_model, "process reward_model: its folder; empty: the run's own reward model");
+    v.group("process_endpoint", process_endpoint, "process endpoint: which server, and how it is asked");
+    v("process_squash", process_squash, "process reward_model, endpoint: put the score through a sigmoid; off where it is a probability already");
+    v("threshold", threshold, "consensus: a process score from here on says right");
+  }
+  void validate(const std::string& where) const;
+};
+
+struct ReflectSection {
+  bool enabled = false;
+  Answers from = Answers::kModel;
+  endpoint::EndpointGeneratorOptions endpoint;
+  std::string text = "{problem}\n\nThis answer is not right:\n{solution}\n\n{feedback}\n\nWrite a better answer.";
+  int64_t samples_per_problem = 2, attempts = 1;
+  train::SftOptions train;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "let a reflector rewrite wrong samples; rewrites that are verified join the training set (Re-ReST)");
+    v("from", from, "model: a reflector trained on (wrong, feedback, right) triples; endpoint: an OpenAI-compatible server, untrained");
+    v.group("endpoint", endpoint, "endpoint: which server, and how it is asked");
+    v("text", text, "what the reflector reads; {problem}, {solution} and {feedback} are filled in");
+    v("samples_per_problem", samples_per_problem, "most wrong samples of a problem that are rewritten");
+    v("attempts", attempts, "rewrites of each");
+    v.group("train", train, "how the reflector is trained");
+  }
+  void validate(const std::string& where) const;
+};
+
+struct SelfTrainingSection {
+  bool enabled = false;
+  int64_t rounds = 3;
+  std::string base = "sft";
+  SamplingSection sampling{.samples_per_problem = 32};
+  int64_t per_problem = 10;
+  double held_out = 0.1, min_gain = 0;
+  int64_t held_out_samples = 4;
+  ReflectSection reflect;
+  train::SftOptions train;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "rounds of sampling, keeping what is right and fine-tuning on it (ReST^EM)");
+    v("rounds", rounds, "most rounds");
+    v("base", base, "the model each round starts from: start, sft or rl");
+    v.group("sampling", sampling, "how each round samples");
+    v("per_problem", per_problem, "most right samples of a problem that are learned from");
+    v("held_out", held_out, "share of the training problems that is never learned from: the rounds end when it is no longer solved better");
+    v("min_gain", min_gain, "a round must raise the held-out accuracy by more than this");
+    v("held_out_samples", held_out_samples, "answers of each held-out problem");
+    v.group("reflect", reflect, "rewriting wrong samples");
+    v.group("train", train, "how the base model is fine-tuned");
+  }
+  void validate(const std::string& where) const;
+};
+
+struct ViewsSection {
+  bool enabled = false;
+  std::string pairs = "plausible";
+  double biased_from = 0.8;
+  ViewOptions options;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "views of the chosen answers with the spurious information removed, and how biased each pair is (MMBS)");
+    v("pairs", pairs, "which pairs: plausible, rejection, or a preference file");
+    v("biased_from", biased_from, "a shallow classifier that is at least so sure which answer is right makes the pair a biased one");
+    options.visit(v);
+  }
+  void validate(const std::string& where) const;
 };
 
 struct EvalSection {
@@ -227,7 +359,11 @@ struct Recipe {
   GeneratorSection generator;
   NegativesSection negatives;
   train::PreferenceTrainOptions preference;
+  StepsSection steps;
+  SelfTrainingSection self_training;
+  ViewsSection views;
   EvalSection eval;
+  std::vector<std::string> goals;
   template <class V>
   void visit(V& v) {
     v("name", name, "shown in the report");
@@ -245,7 +381,11 @@ struct Recipe {
     v.group("generator", generator, "5. reverse RL: a generator of plausible wrong answers");
     v.group("negatives", negatives, "6. sampling, filtering, pairing");
     v.group("preference", preference, "7. preference training of the policy, on both kinds of negatives");
+    v.group("steps", steps, "values and labels of steps, per-step preference training");
+    v.group("self_training", self_training, "rounds of self-training");
+    v.group("views", views, "views of right answers without surface cues");
     v.group("eval", eval, "8. evaluation");
+    v("goals", goals, "stages to reach, with what they need; empty: all");
   }
   void validate(const std::string& where) const;
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "config/options.h"
 #include "pipeline/manifest.h"
 #include "pipeline/recipe.h"
 #include "pipeline/workbench.h"
@@ -27,6 +28,12 @@ struct StageRun {
   std::filesystem::path model(const std::string& name) const;
   train::StageContext context(train::RunLog& log) const;
 };
+
+// The options of a section as they stand in a stage's key.
+template <class T>
+nlohmann::json options_json(const T& options) {
+  return nlohmann::json::parse(config::to_json(options).dump());
+}
 
 struct Stage {
   std::string name;

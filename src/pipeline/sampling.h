@@ -1,4 +1,4 @@
-// Sampling a model on a problem set, part by part: what is finished is on disk, so a killed run goes on where it was.
+// Sampling a model on a problem set so that what is finished is on disk, and a run that was cut goes on where it was.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -8,12 +8,24 @@
 #include "data/generator.h"
 #include "data/record.h"
 #include "data/verification.h"
+#include "pipeline/run.h"
 
 namespace foil::pipeline {
 
-// Samples of `request`, verified. Finished parts (a few hundred prompts each) are appended to `part_file` and read back on the next
-// try; the file is removed when all is there. `verify` null: no verdicts.
+// Samples of `request`, verified. Each is kept in `part_file` as it finishes (data/recorded_generator.h) and found there on the next
+// try; `identity` says which model answers, where the file may outlive it. The caller removes the file once the result is written.
+// `verify` null: no verdicts.
 std::vector<Sample> sample_in_parts(Generator& generator, const GenerateRequest& request, const ProblemIndex* verify, const std::filesystem::path& part_file,
-                                    size_t prompts_per_part = 256);
+                                    const std::string& identity = "");
+
+// What a stage asks for: the section's parameters, the stage's own seed.
+GenerateRequest stage_request(const StageRun& run, std::vector<Prompt> prompts, const SamplingSection& options, const std::string& source);
+
+// The training problems a section samples.
+std::vector<Problem> sampled_problems(const StageRun& run, const SamplingSection& options);
+
+// Verified samples of a stage from the model at `model`, or from the section's endpoint (asked by options.ask where that is not empty).
+std::vector<Sample> stage_samples(StageRun& run, const SamplingSection& options, const std::vector<Problem>& problems, const std::filesystem::path& model, const std::string& source,
+                                  const std::string& label);
 
 }  // namespace foil::pipeline

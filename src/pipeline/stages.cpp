@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -13,10 +15,14 @@
 #include "eval/result.h"
 #include "eval/separability.h"
 #include "io/jsonl.h"
+#include "pipeline/endpoints.h"
 #include "pipeline/judges.h"
 #include "pipeline/rewards.h"
 #include "pipeline/run.h"
 #include "pipeline/sampling.h"
+#include "pipeline/self_training.h"
+#include "pipeline/steps.h"
+#include "pipeline/views.h"
 #include "report/page.h"
 #include "report/run_files.h"
 #include "rollout/engine.h"
@@ -26,27 +32,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 namespace {
-
-template <class T>
-Json options_json(const T& options) {
-  return Json::parse(config::to_json(options).dump());
-}
-
-GenerateRequest request(const StageRun& run, std::vector<Prompt> prompts, const SamplingSection& s, const std::string& source) {
-  GenerateRequest r;
-  r.prompts = std::move(prompts);
-  r.samples_per_prompt = int(s.samples_per_problem);
-  r.sampling.temperature = s.temperature, r.sampling.top_p = s.top_p, r.sampling.max_tokens = s.max_tokens, r.sampling.stop = s.stop;
-  r.seed = mix64(run.recipe.seed, hash64(run.stage));
-  r.source = source;
-  return r;
-}
-
-std::vector<Problem> sampled_problems(const StageRun& run, const SamplingSection& s) {
-  auto problems = run.training_problems();
-  if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.resize(size_t(s.problems));
-  return problems;
-}
 
 void add_figures(Json& facts, const std::map<std::string, double>& figures, std::initializer_list<const char*> names) {
   for (const char* name : names)
@@ -109,12 +94,8 @@ void rl(StageRun& run) {
 }
 
 void policy_samples(StageRun& run) {
-  const LoadedModel model = load_model(run.model("rl"), run.recipe.model);
-  const auto problems = sampled_problems(run, run.recipe.policy_samples);
-  const ProblemIndex index(problems);
-  rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "sampling the policy");
-  auto samples = sample_in_parts(engine, request(run, render_prompts(run.recipe.prompt, *model.tokenizer, problems), run.recipe.policy_samples, "policy"), &index,
-                                 run.path("samples/policy.part"));
+  const auto& s = run.recipe.policy_samples;
+  auto samples = stage_samples(run, s, sampled_problems(run, s), run.model("rl"), "policy", "sampling the policy");
   size_t right = 0, unreadable = 0;
   for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
   run.facts["samples"] = samples.size(), run.facts["right_share"] = double(right) / double(samples.size()), run.facts["unreadable"] = unreadable;
@@ -176,7 +157,7 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
     scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model));
     scale = fit_scale(read_jsonl<Sample>(run.path(report::samples_file("policy"))));
   }
-  auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine) : nullptr;
+  auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine, run.path("checkpoints/" + run.stage + "/judge.part")) : nullptr;
   return std::make_shared<Composite>(s.reward, scorer, scale, judge, s.train.max_completion_tokens);
 }
 
@@ -189,18 +170,16 @@ Json counts_json(const PairingResult& r) {
 
 void negatives(StageRun& run) {
   const Recipe& recipe = run.recipe;
-  const auto problems = sampled_problems(run, recipe.negatives.sampling);
-  const ProblemIndex index(problems);
   const auto all_problems = run.training_problems();
   const ProblemIndex all_index(all_problems);
   const LoadedModel policy = load_model(run.model("rl"), recipe.model);
   const auto prompts = render_prompts(recipe.prompt, *policy.tokenizer, all_problems);
   std::vector<Sample> made;
   if (recipe.negatives.sampling.use.empty()) {
-    const LoadedModel model = load_model(run.model("generator"), recipe.model);
-    rollout::LocalEngine engine(model.model, model.tokenizer, recipe.engine, "sampling the generator");
-    made = sample_in_parts(engine, request(run, render_prompts(recipe.prompt, *model.tokenizer, problems), recipe.negatives.sampling, "generator"), &index,
-                           run.path("samples/generator.part"));
+    const auto& s = recipe.negatives.sampling;
+    SamplingSection asked = s;
+    if (asked.ask.empty()) asked.ask = wrong_answer_request(recipe.generator.reward.format.answer);
+    made = stage_samples(run, asked, sampled_problems(run, s), run.model(s.from == Answers::kEndpoint ? "rl" : "generator"), "generator", "sampling the generator");
   } else {
     made = read_jsonl<Sample>(recipe.negatives.sampling.use);
     verify_samples(all_index, made);
@@ -280,7 +259,7 @@ void evaluate_policy(StageRun& run, const std::string& policy) {
     r.sampling.temperature = e.temperature, r.sampling.top_p = e.top_p, r.sampling.max_tokens = e.max_tokens, r.sampling.stop = e.stop;
     r.seed = mix64(run.recipe.seed, hash64("eval"));  // the same random numbers for every policy: paired
     r.source = policy;
-    auto samples = sample_in_parts(engine, r, &index, run.path(fmt::format("eval/{}/{}.part", policy, split)));
+    auto samples = sample_in_parts(engine, r, &index, run.path(fmt::format("checkpoints/{}/{}.part", run.stage, split)));
     for (auto& s : samples) s.logprobs.clear();
     write_jsonl(run.path(report::eval_samples_file(policy, split)), samples);
     result.splits.push_back(eval::evaluate(split, problems, samples, options));
@@ -324,6 +303,33 @@ void audit(StageRun& run) {
     for (const auto& g : rm->groups) run.facts["mean_score_" + g.name] = g.mean;
 }
 
+// With goals, only they and what they need are left to do; the report shows whatever there is.
+void keep_goals(const std::vector<std::string>& goals, std::vector<Stage>& list) {
+  if (goals.empty()) return;
+  std::vector<std::string> names;
+  std::set<std::string> wanted = {"report"};
+  for (const auto& s : list) names.push_back(s.name);
+  for (const auto& goal : goals) {
+    if (std::find(names.begin(), names.end(), goal) == names.end()) {
+      const std::string near = nearest(goal, names);
+      throw UsageError(fmt::format("there is no stage \"{}\" in this recipe", goal), "goals", near.empty() ? fmt::format("its stages: {}", fmt::join(names, ", ")) : "did you mean " + near + "?");
+    }
+    wanted.insert(goal);
+  }
+  for (size_t i = list.size(); i-- > 0;) {
+    Stage& s = list[i];
+    if (s.name == "report") {
+      std::erase_if(s.needs, [&](const std::string& need) { return std::find(goals.begin(), goals.end(), need) == goals.end(); });
+      continue;
+    }
+    if (!wanted.contains(s.name)) {
+      if (s.skip.empty()) s.skip = "not needed for the goals";
+    } else if (s.skip.empty()) {
+      wanted.insert(s.needs.begin(), s.needs.end());
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Stage> stages(const Recipe& r) {
@@ -352,11 +358,14 @@ std::vector<Stage> stages(const Recipe& r) {
                  rm_made ? std::vector<std::string>{model_folder("reward"), report::samples_file("policy")} : std::vector<std::string>{report::samples_file("policy")},
                  r.reward_model.enabled ? "" : "disabled", {options_json(r.reward_model), prompt, model}, used(r.reward_model.use), reward_model});
   out.push_back({"generator", "reverse RL: a generator of plausible wrong answers", {"rl", "reward_model"}, {model_folder("generator")},
-                 !r.negatives.sampling.use.empty() ? "not needed: negatives are given" : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
+                 !r.negatives.sampling.use.empty() ? "not needed: negatives are given" : r.negatives.sampling.from == Answers::kEndpoint ? "not needed: an endpoint writes the negatives" : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
                  used(r.generator.use), generator});
   out.push_back({"negatives", "sampling, filtering and pairing negatives", {"generator", "policy_samples", "reward_model"},
                  {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt, engine},
                  used(r.negatives.sampling.use), negatives});
+  if (r.generator.judge.kind == JudgeKind::kModel && r.generator.judge.model.empty())
+    for (auto& stage : out)
+      if (stage.name == "generator" || stage.name == "negatives") stage.needs.push_back("model");  // it judges
   for (const char* name : {"rejection", "plausible"})
     out.push_back({std::string("dpo_") + name, fmt::format("preference training on {} negatives", name == std::string("rejection") ? "rejection-sampled" : "plausible"),
                    {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {options_json(r.preference), model}, {}, [name](StageRun& run) { dpo(run, name); }});
@@ -369,12 +378,22 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.eval.start_model || !r.sft.enabled) evaluate("start", "model");
   if (r.sft.enabled) evaluate("sft", "sft");
   if (r.rl.enabled) evaluate("rl", "rl");
+  step_stages(r, out);
+  if (r.steps.enabled && r.steps.train) {
+    out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {options_json(r.preference), model}, {},
+                   [](StageRun& run) { dpo(run, "steps"); }});
+    evaluate("dpo_steps", "dpo_steps");
+  }
+  view_stages(r, out);
+  self_training_stages(r, out);
+  if (r.self_training.enabled) evaluate("self", "self_training");
   evaluate("dpo_rejection", "dpo_rejection");
   evaluate("dpo_plausible", "dpo_plausible");
   out.push_back({"audit", "what the negatives look like beside right answers", {"negatives"}, {report::kAuditFile}, "", {}, {}, audit});
   Stage page{"report", "the report page", evaluated, {report::kReportFile}, "", {}, {}, [](StageRun& run) { report::write_report(run.folder); }};
   page.needs.push_back("audit");
   out.push_back(page);
+  keep_goals(r.goals, out);
   return out;
 }
 

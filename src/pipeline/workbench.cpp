@@ -118,8 +118,10 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
     train::PreferenceExample x;
     x.id = p.problem_id;
     x.prompt = tokenizer.encode(p.prompt_messages.empty() ? p.prompt : text::render_chat(tokenizer, nlohmann::json(p.prompt_messages), true));
-    x.chosen = completion_tokens(tokenizer, p.chosen);
-    x.rejected.push_back(completion_tokens(tokenizer, p.rejected));
+    // A step in the middle of an answer (data/step_values.h) has no end token behind it.
+    const auto tokens = [&](const std::string& text, const char* ends) { return p.extra.is_object() && !p.extra.value(ends, true) ? tokenizer.encode(text) : completion_tokens(tokenizer, text); };
+    x.chosen = tokens(p.chosen, "chosen_ends");
+    x.rejected.push_back(tokens(p.rejected, "rejected_ends"));
     for (const auto& more : p.more_rejected) x.rejected.push_back(completion_tokens(tokenizer, more));
     x.margin = p.margin.value_or(0), x.weight = p.weight.value_or(1);
     out.push_back(std::move(x));

@@ -62,7 +62,8 @@ def generate(*more, problems=few, m=model):
 
 # Wrong usage.
 refused(2, ["did you mean 'foil generate'"], "genrate")
-refused(2, ["--temprature", "foil generate --help"], *generate("--temprature", 1), absent=[out])
+refused(2, ["--temprature", "did you mean --temperature?"], *generate("--temprature", 1), absent=[out])
+refused(2, ["--samples is 0"], *generate("-n", 0), absent=[out, f"{out}.part"])
 refused(2, ["max_tokens 0", "max_tokens ≥ 1"], *generate("--max-tokens", 0), absent=[out])
 recipe = lines("misspelt.yaml", ["name: x", "rl:", "  stepz: 3"])
 refused(2, ['unknown key "stepz" in rl', "misspelt.yaml:3:3", 'did you mean "steps"?'], "run", recipe)

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Self-training and step methods at tiny scale through the program: recipes/methods/{rest-em,re-rest,step-dpo,step-consensus}.yaml.
+
+usage: self_training_test.py FOIL REPOSITORY [MODEL]     MODEL: takes the place of the tiny supervised start that is trained here once
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from openai_server import Server  # noqa: E402
+
+foil, repository = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+work = pathlib.Path(tempfile.mkdtemp(prefix="foil-self-training-test-"))
+checks = 0
+
+
+def check(condition, what):
+    global checks
+    checks += 1
+    if not condition:
+        sys.exit(f"FAILED: {what}\n(kept: {work})")
+
+
+def command(*arguments):
+    return subprocess.run([str(foil), "run", *map(str, arguments)], capture_output=True, text=True, timeout=1200)
+
+
+if len(sys.argv) > 3:
+    model = pathlib.Path(sys.argv[3]).resolve()
+else:
+    done = command(repository / "recipes/demo.yaml", "--profile", "tiny", "--set", f"output={work / 'base'}", "--until", "sft")
+    check(done.returncode == 0, done.stderr)
+    model = work / "base/models/sft"
+
+
+def run(recipe, output, *more):
+    return command(repository / f"recipes/methods/{recipe}.yaml", "--profile", "tiny", "--set", f"output={output}", "--set", f"sft.use={model}", *more)
+
+
+def good(*arguments):
+    done = run(*arguments)
+    check(done.returncode == 0, f"{arguments}:\n{done.stderr}")
+    return done
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def facts(folder):
+    return {s["name"]: s["facts"] for s in json.loads((folder / "manifest.json").read_text())["stages"]}
+
+
+def by_problem(samples):
+    out = {}
+    for s in samples:
+        out.setdefault(s["problem_id"], []).append(s)
+    return out
+
+
+# ReST^EM: only right samples, at most ten of a problem, nothing of the held-out problems, and the rounds end by the rule.
+done = good("rest-em", work / "rest")
+f = facts(work / "rest")
+rounds = f["self_training"]["rounds"]
+check(rounds in (1, 2) and f["self_training"]["best_round"] <= rounds, f"rounds: {f['self_training']}")
+first = records(work / "rest/samples/self1.jsonl")
+right = by_problem(s for s in first if s.get("correct") and s["finish_reason"] == "stop")
+check(f["self1_train"]["examples"] == sum(min(10, len({s["text"] for s in list_})) for list_ in right.values()), "examples of the first round")
+problems = [json.loads(line)["id"] for line in (work / "rest/data/train.jsonl").read_text().splitlines()][:120]
+held_out = set(problems) - set(by_problem(first))
+check(2 <= len(held_out) <= 40, f"{len(held_out)} of 120 problems held out")
+check(f["self1_check"]["stop"] == (f["self1_check"]["held_out"] <= f["self1_check"]["held_out_base"]), "the stop rule")
+if f["self1_check"]["stop"]:
+    check(f["self2_samples"] == {"stopped_after_round": 1} and not (work / "rest/samples/self2.jsonl").exists(), "sampled on after the stop")
+check((work / "rest/models/self/model.safetensors").exists() and (work / "rest/eval/self.json").exists(), "the best round's model")
+check(not (work / "rest/models/rl").exists() and "not needed for the goals" in done.stderr, "RL ran although no goal needs it")
+check(good("rest-em", work / "rest").stderr.count("done before") >= 8, "a finished run was done again")
+
+# A rule that cannot be met: one round, and the base model stays.
+good("rest-em", work / "strict", "--set", "self_training.min_gain=1")
+f = facts(work / "strict")
+check(f["self_training"]["rounds"] == 1 and f["self_training"]["best_round"] in (0, 1) and f["self2_train"] == {"stopped_after_round": 1}, f"min_gain 1: {f['self_training']}")
+
+# Re-ReST: the reflector learned from triples, its verified rewrites joined.
+good("re-rest", work / "reflect")
+f = facts(work / "reflect")
+check(f["self1_reflect"]["triples"] > 0 and f["self1_reflect"]["rewrites"] == f["self1_reflect"]["wrong_samples"] > 0, f"reflection: {f['self1_reflect']}")
+file = work / "reflect/samples/reflected1.jsonl"
+accepted = records(file) if file.stat().st_size else []
+check(len(accepted) == f["self1_reflect"]["accepted"] and all(s["correct"] and "reflects" in s for s in accepted), "only verified rewrites are accepted")
+check(f["self1_train"]["rewritten"] <= len(accepted), "more rewrites learned from than accepted")
+
+# The same with an endpoint as reflector, which always answers right: every wrong sample has its rewrite.
+server = Server()
+gold = {json.loads(line)["problem"]: json.loads(line)["answer"] for line in (work / "rest/data/train.jsonl").read_text().splitlines()}
+
+
+def reflect(body, text):
+    for problem, answer in gold.items():
+        if text.startswith(problem):
+            return f"It is {answer}. #### {answer}"
+    return "?"
+
+
+server.reply = reflect
+good("re-rest", work / "remote", "--set", "self_training.reflect.from=endpoint", "--set", f"self_training.reflect.endpoint.url={server.url}", "--set", "self_training.rounds=1")
+f = facts(work / "remote")
+check(f["self1_reflect"]["accepted"] == f["self1_reflect"]["rewrites"] > 0 and f["self1_train"]["rewritten"] > 0, f"an endpoint as reflector: {f['self1_reflect']}")
+asked = [b["messages"][-1]["content"] for p, b in server.requests if p.endswith("completions")]
+wrong = [s for s in records(work / "remote/samples/self1.jsonl") if not s.get("correct")]
+check(any(f"The final answer {s['answer']} is wrong." in text for s in wrong[:50] if s.get("answer") for text in asked), "the reflector was not told what is wrong")
+
+# Step values: advantages add up, the first bad steps make pairs whose prefixes are shared, and training on them changes the policy.
+good("step-dpo", work / "steps")
+f = facts(work / "steps")
+samples = records(work / "steps/samples/steps.jsonl")
+for s in samples:
+    q = s["step_values"]
+    check(len(q) == len(s["steps"]) + 1 and q[-1] == float(s["correct"]) and abs(sum(x["score"] for x in s["steps"]) - (q[-1] - q[0])) < 1e-9, f"step values of {s['problem_id']}")
+    check("".join(s["text"].encode()[x["begin"]:x["end"]].decode() for x in s["steps"]) == s["text"].lstrip(), "steps do not cover the text")
+check({s["correct"] for s in samples} == {True, False}, "right and wrong samples")
+pairs = records(work / "steps/pairs/steps.jsonl")
+texts = {(s["problem_id"], f"{s['source']}#{s['sample_id']}"): s["text"] for s in samples}
+for p in pairs:
+    wrong_text = texts[(p["problem_id"], p["provenance"]["rejected"])]
+    prefix = p["prompt"].encode()[len(p["prompt"].encode()) - p["prefix_bytes"]:].decode() if p["prefix_bytes"] else ""
+    check(wrong_text.startswith(prefix + p["rejected"]) and p["chosen"] != p["rejected"] and p["margin"] > 0, f"pair {p}")
+check(len(pairs) == f["steps"]["pairs"] > 0 and f["dpo_steps"]["steps"] > 0 and (work / "steps/eval/dpo_steps.json").exists(), f"per-step training: {f['steps']}")
+
+# Consensus: right only where the judge and the process score agree; judge and process may be endpoint, rollouts or the local reward model.
+server.reply = lambda body, text: json.dumps({"steps": [k % 2 == 0 for k in range(text.split("Steps:")[1].split("Reply with")[0].strip().count("\n") + 1)]})
+server.requests.clear()
+good("step-consensus", work / "consensus", "--set", f"steps.judge.endpoint.url={server.url}")
+f = facts(work / "consensus")["steps"]
+samples = records(work / "consensus/samples/steps.jsonl")
+for s in samples:
+    for k, x in enumerate(s["steps"]):
+        check(x["correct"] == (k % 2 == 0 and s["step_values"][k + 1] >= 0.4) and x["score"] == s["step_values"][k + 1], f"consensus of {s['problem_id']} step {k}")
+check(f["right_steps_in_wrong_samples"] == sum(x["correct"] for s in samples for x in s["steps"]) and f["unjudged"] == 0, f"counts: {f}")
+good("step-consensus", work / "consensus", "--set", f"steps.judge.endpoint.url={server.url}", "--set", "steps.process=reward_model")
+f = facts(work / "consensus")
+check("reward_model" in f and all(0 < x["score"] < 1 for s in records(work / "consensus/samples/steps.jsonl") for x in s["steps"]), "process scores of the local reward model")
+# Views of right answers: other problems, the same steps, near the wrong answer in length; how biased each pair is.
+good("mmbs-views", work / "views", "--set", "reward_model.enabled=false", "--set", "generator.reward.weight_model=0")
+pairs = records(work / "views/pairs/views.jsonl")
+f = facts(work / "views")["views"]
+check(f["pairs"] == len(pairs) and f["views"] == sum("view" in p for p in pairs) > 0.5 * len(pairs), f"views: {f}")
+for p in pairs:
+    check(0 <= p["bias"] <= 1 and p["biased"] == (p["bias"] >= 0.8), "the bias of a pair")
+    if "view" in p:
+        check(p["view"]["prompt"] != p["prompt"] and "renamed" in p["view"]["changes"] and abs(len(p["view"]["completion"].encode()) / len(p["rejected"].encode()) - 1) <= 0.5, f"view: {p['view']}")
+
+done = run("step-dpo", work / "bad", "--set", "steps.labels=consensus")
+check(done.returncode == 2 and "per-step training needs labels: values" in done.stderr, f"bad combination: {done.stderr}")
+done = run("rest-em", work / "bad", "--set", "goals=[eval_selv]")
+check(done.returncode == 2 and "did you mean eval_self?" in done.stderr, f"misspelt goal: {done.stderr}")
+
+server.close()
+shutil.rmtree(work)
+print(f"{checks} passed, 0 failed")

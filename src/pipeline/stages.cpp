@@ -307,7 +307,7 @@ void audit(StageRun& run) {
 void keep_goals(const std::vector<std::string>& goals, std::vector<Stage>& list) {
   if (goals.empty()) return;
   std::vector<std::string> names;
-  std::set<std::string> wanted = {"report"};
+  std::set<std::string> wanted = {"report", "data"};  // every stage reads problems
   for (const auto& s : list) names.push_back(s.name);
   for (const auto& goal : goals) {
     if (std::find(names.begin(), names.end(), goal) == names.end()) {

@@ -9,6 +9,7 @@ namespace foil::app {
 
 void declare_run(CLI::App& app);
 void declare_negatives(CLI::App& app);
+void declare_study(CLI::App& app);
 void declare_train(CLI::App& app);
 void declare_generate(CLI::App& app);
 void declare_score(CLI::App& app);

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <fstream>
 
 #include <ATen/ATen.h>
 
@@ -34,6 +35,14 @@ std::string time_text(double s) {
 
 std::string memory_text(double bytes) { return bytes < 1e9 ? fmt::format("{:.0f} MB", bytes / 1e6) : fmt::format("{:.1f} GB", bytes / 1e9); }
 
+// Problems of a file, without reading them as such: a plan counts lines.
+int64_t line_count(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  int64_t n = 0;
+  for (std::string line; std::getline(in, line);) n += line.find_first_not_of(" \t\r") != std::string::npos;
+  return n;
+}
+
 struct Work {
   double generated = 0, trained = 0, forward = 0;  // tokens
   double bytes = 0;
@@ -55,14 +64,14 @@ std::string plan_text(const Recipe& r) {
     config = shape_of(r.model.path);
   }
   const bool family = r.data.source == "family";
-  double problems = double(family ? r.data.family.train_problems : int64_t(load_problems({.source = r.data.train, .strip_annotations = false}).size()));
+  double problems = double(family ? r.data.family.train_problems : line_count(resolve_problems(r.data.train)));
   if (r.data.train_limit > 0) problems = std::min(problems, double(r.data.train_limit));
   double eval_problems = 0;
   if (family)
     eval_problems = double(r.data.family.eval_problems) * double(r.data.eval.empty() ? family_splits().size() : r.data.eval.size());
   else
     for (const auto& e : r.data.eval) {
-      const auto n = double(load_problems({.source = e, .strip_annotations = false}).size());
+      const auto n = double(line_count(resolve_problems(e)));
       eval_problems += r.data.eval_limit > 0 ? std::min(n, double(r.data.eval_limit)) : n;
     }
   // Tokens of a typical prompt and answer: the family's are known, others are guessed from the limit.

@@ -1,5 +1,7 @@
 #include "pipeline/recipe.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "config/options.h"
 
@@ -54,6 +56,26 @@ void ViewsSection::validate(const std::string& where) const {
 
 void EvalSection::validate(const std::string& where) const {
   if (samples_per_problem < 1 || runs < 1 || max_tokens < 1) throw UsageError("samples_per_problem, runs and max_tokens must be at least 1", where);
+  if (max_negative_flips && !(*max_negative_flips >= 0 && *max_negative_flips <= 1))
+    throw UsageError(fmt::format("max_negative_flips is {}, expected a share of 0 to 1", *max_negative_flips), where);
+}
+
+void SourceOptions::validate(const std::string& where) const {
+  if (temperatures.empty()) throw UsageError("temperatures is empty", where, "name at least one, e.g. [1.2, 1.5]");
+  for (const double t : temperatures)
+    if (!(t > 0)) throw UsageError(fmt::format("a temperature of {}", t), where, "the ladder's temperatures are above 0");
+  if (perturbations.empty()) throw UsageError("perturbations is empty", where, "name at least one kind of error, e.g. [number, operator]");
+}
+
+void StudySection::validate(const std::string& where) const {
+  if (pass_problems < 0 || pass_samples < 1) throw UsageError("pass_problems must not be negative and pass_samples at least 1", where);
+  auto twice = [&](auto list, const char* name) {
+    std::sort(list.begin(), list.end());
+    if (std::adjacent_find(list.begin(), list.end()) != list.end()) throw UsageError(fmt::format("{} names one twice", name), where);
+  };
+  twice(sources, "sources");
+  twice(losses, "losses");
+  twice(policies, "policies");
 }
 
 void Recipe::validate(const std::string& where) const {

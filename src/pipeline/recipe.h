@@ -12,6 +12,7 @@
 #include "config/value.h"
 #include "data/family.h"
 #include "data/pairing.h"
+#include "data/perturb.h"
 #include "data/step_values.h"
 #include "data/views.h"
 #include "endpoint/generator.h"
@@ -19,6 +20,7 @@
 #include "reward/composite.h"
 #include "reward/generator_judge.h"
 #include "rollout/engine.h"
+#include "objective/preference.h"
 #include "train/onpolicy_loop.h"
 #include "train/preference.h"
 #include "train/reward_model.h"
@@ -183,10 +185,23 @@ struct JudgeSection {
   }
 };
 
+struct WarmStartSection {
+  bool enabled = false;
+  int64_t answers_per_problem = 2;
+  train::SftOptions train;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "fine-tune the generator on the policy's wrong answers before reverse RL");
+    v("answers_per_problem", answers_per_problem, "most wrong answers of one problem to learn from");
+    train.visit(v);
+  }
+};
+
 struct GeneratorSection {
   std::string use;
   RewardOptions reward = plausible();
   JudgeSection judge;
+  WarmStartSection warm_start;
   train::OnPolicyOptions train;
   static RewardOptions plausible() {
     RewardOptions r;
@@ -198,15 +213,42 @@ struct GeneratorSection {
     v("use", use, "a generator's model folder that takes the place of this stage");
     v.group("reward", reward, "the composite reward of reverse RL");
     v.group("judge", judge, "who judges plausibility");
+    v.group("warm_start", warm_start, "supervised start of the generator on the policy's own wrong answers");
     train.visit(v);
   }
 };
 
+// Where negatives come from; what each does: pipeline/sources.h.
+enum class NegativeSource { kGenerator, kRejection, kTemperature, kWeaker, kPerturbation, kCorruption };
+inline constexpr std::pair<NegativeSource, const char*> kNegativeSourceNames[] = {
+    {NegativeSource::kGenerator, "generator"}, {NegativeSource::kRejection, "rejection"},       {NegativeSource::kTemperature, "temperature"},
+    {NegativeSource::kWeaker, "weaker"},       {NegativeSource::kPerturbation, "perturbation"}, {NegativeSource::kCorruption, "corruption"}};
+inline auto& enum_names(NegativeSource) { return kNegativeSourceNames; }
+
+struct SourceOptions {
+  std::vector<double> temperatures = {1.2, 1.5, 1.8};
+  std::string weaker_model, corruption_model, corruption_request;
+  std::vector<Perturbation> perturbations = PerturbOptions{}.kinds;
+  template <class V>
+  void visit(V& v) {
+    v("temperatures", temperatures, "temperature: the ladder the policy is sampled at, an equal share of the samples each");
+    v("weaker_model", weaker_model, "weaker: model folder or GGUF file; empty: the SFT model");
+    v("perturbations", perturbations, "perturbation: errors to plant in right answers: number, result, operator, unit, order, drop");
+    v("corruption_model", corruption_model, "corruption: model that is told to spoil a right answer; empty: the policy");
+    v("corruption_request", corruption_request, "corruption: file with the instruction ({problem} and {solution} are filled in); empty: the built-in one");
+  }
+  void validate(const std::string& where) const;
+};
+
 struct NegativesSection {
+  NegativeSource source = NegativeSource::kGenerator;
+  SourceOptions sources;
   SamplingSection sampling;
   PairOptions pairs;
   template <class V>
   void visit(V& v) {
+    v("source", source, "generator: reverse RL; rejection: the policy's own wrong answers; temperature: the policy sampled hot; weaker: a weaker model; perturbation: errors planted by rule; corruption: a model told to spoil a right answer");
+    v.group("sources", sources, "options of single sources");
     v.group("sampling", sampling, "how the generator is sampled");
     v.group("pairs", pairs, "which negatives are paired, and how");
   }
@@ -332,6 +374,7 @@ struct EvalSection {
   int max_tokens = 512;
   std::vector<std::string> stop;
   bool start_model = false;
+  std::optional<double> max_negative_flips;
   template <class V>
   void visit(V& v) {
     v("samples_per_problem", samples_per_problem, "answers of each problem in one run; temperature 0: one");
@@ -341,6 +384,33 @@ struct EvalSection {
     v("max_tokens", max_tokens, "longest answer");
     v("stop", stop, "texts that end an answer");
     v("start_model", start_model, "evaluate the start model too");
+    v("max_negative_flips", max_negative_flips, "a trained policy with a larger share of negative flips against the RL policy is refused: models/accepted is then the RL policy");
+  }
+  void validate(const std::string& where) const;
+};
+
+// A way to learn from a group's rewards, compared by the study of policy objectives.
+enum class PolicyObjective { kGrpo, kPpoClip, kPsr, kNsr, kWReinforce, kRloo, kDrGrpo };
+inline constexpr std::pair<PolicyObjective, const char*> kPolicyObjectiveNames[] = {
+    {PolicyObjective::kGrpo, "grpo"}, {PolicyObjective::kPpoClip, "ppo_clip"},        {PolicyObjective::kPsr, "psr"},      {PolicyObjective::kNsr, "nsr"},
+    {PolicyObjective::kWReinforce, "w_reinforce"}, {PolicyObjective::kRloo, "rloo"}, {PolicyObjective::kDrGrpo, "dr_grpo"}};
+inline auto& enum_names(PolicyObjective) { return kPolicyObjectiveNames; }
+
+// What `foil study` compares; each entry adds stages (pipeline/study.h).
+struct StudySection {
+  std::vector<NegativeSource> sources;
+  std::vector<objective::PreferenceLoss> losses;
+  std::vector<PolicyObjective> policies;
+  NegativeSource loss_source = NegativeSource::kGenerator;
+  int64_t pass_problems = 20, pass_samples = 256;
+  template <class V>
+  void visit(V& v) {
+    v("sources", sources, "train the policy on negatives of each of these sources");
+    v("losses", losses, "train the policy with each of these preference losses, on the same pairs");
+    v("policies", policies, "train the SFT model with each of these policy objectives");
+    v("loss_source", loss_source, "where the pairs of `losses` come from");
+    v("pass_problems", pass_problems, "policies: problems of each split that pass@k is measured on; 0: all");
+    v("pass_samples", pass_samples, "policies: samples of each of them");
   }
   void validate(const std::string& where) const;
 };
@@ -363,6 +433,7 @@ struct Recipe {
   SelfTrainingSection self_training;
   ViewsSection views;
   EvalSection eval;
+  StudySection study;
   std::vector<std::string> goals;
   template <class V>
   void visit(V& v) {
@@ -385,6 +456,7 @@ struct Recipe {
     v.group("self_training", self_training, "rounds of self-training");
     v.group("views", views, "views of right answers without surface cues");
     v.group("eval", eval, "8. evaluation");
+    v.group("study", study, "what a study compares; empty: nothing");
     v("goals", goals, "stages to reach, with what they need; empty: all");
   }
   void validate(const std::string& where) const;

@@ -12,6 +12,7 @@
 #include "data/similarity.h"
 #include "data/verification.h"
 #include "eval/audit.h"
+#include "eval/compare.h"
 #include "eval/result.h"
 #include "eval/separability.h"
 #include "io/jsonl.h"
@@ -21,7 +22,10 @@
 #include "pipeline/run.h"
 #include "pipeline/sampling.h"
 #include "pipeline/self_training.h"
+#include "pipeline/sources.h"
+#include "pipeline/stage_work.h"
 #include "pipeline/steps.h"
+#include "pipeline/study.h"
 #include "pipeline/views.h"
 #include "report/page.h"
 #include "report/run_files.h"
@@ -31,9 +35,7 @@ namespace foil::pipeline {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-namespace {
-
-void add_figures(Json& facts, const std::map<std::string, double>& figures, std::initializer_list<const char*> names) {
+static void add_figures(Json& facts, const std::map<std::string, double>& figures, std::initializer_list<const char*> names) {
   for (const char* name : names)
     if (const auto it = figures.find(name); it != figures.end() && std::isfinite(it->second)) facts[name] = it->second;
 }
@@ -49,6 +51,8 @@ void on_policy_stage(StageRun& run, const std::string& from, const std::string& 
   for (const auto& [name, value] : result.last)
     if (std::isfinite(value) && (name.starts_with("reward") || name.find("zero") != std::string::npos)) run.facts[name] = value;
 }
+
+namespace {
 
 void make_data(StageRun& run) {
   const DataSection& d = run.recipe.data;
@@ -102,12 +106,14 @@ void policy_samples(StageRun& run) {
   write_jsonl(run.path(report::samples_file("policy")), samples);
 }
 
+}  // namespace
+
 std::vector<Sample> policy_sample_file(const StageRun& run) {
   const auto& use = run.recipe.policy_samples.use;
   return read_jsonl<Sample>(use.empty() ? run.path(report::samples_file("policy")) : fs::path(use));
 }
 
-void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
+static void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
   std::vector<Scored> items;
   for (const auto& s : samples) items.push_back({prompts.at(s.problem_id), s.text});
   const auto scores = scorer.score(items);
@@ -121,7 +127,7 @@ std::map<std::string, std::string> prompt_map(const StageRun& run, const text::T
   return out;
 }
 
-void reward_model(StageRun& run) {
+static void reward_model(StageRun& run) {
   const RewardModelSection& s = run.recipe.reward_model;
   const auto problems = run.training_problems();
   const ProblemIndex index(problems);
@@ -148,7 +154,6 @@ void reward_model(StageRun& run) {
   run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
 }
 
-// The generator's composite reward, with the reward model scaled by the policy's right answers.
 std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
   const GeneratorSection& s = run.recipe.generator;
   std::shared_ptr<Scorer> scorer;
@@ -161,7 +166,93 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
   return std::make_shared<Composite>(s.reward, scorer, scale, judge, s.train.max_completion_tokens);
 }
 
-void generator(StageRun& run) { on_policy_stage(run, "rl", "generator", run.recipe.generator.train, plausible_reward(run)); }
+void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made) {
+  const ProblemIndex index(problems);
+  const auto prompt_of = prompt_map(run, *policy.tokenizer, problems);
+  std::vector<const Problem*> at;
+  std::vector<const std::string*> texts;
+  for (const auto& s : made) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
+  plausible_reward(run)->apply(at, texts, made);
+  score_logprobs(policy, render_prompts(run.recipe.prompt, *policy.tokenizer, problems), made);
+}
+
+std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems) {
+  auto own = policy_sample_file(run);
+  if (!own.empty() && own.front().scores.count("policy_logprob")) return own;
+  const ProblemIndex index(problems);
+  score_logprobs(policy, render_prompts(run.recipe.prompt, *policy.tokenizer, problems), own);
+  RuleJudge rules;
+  std::vector<JudgeItem> items;
+  for (const auto& s : own) items.push_back({index.at(s.problem_id).problem, s.text});
+  const auto judged = rules.judge(items);
+  for (size_t i = 0; i < own.size(); ++i)
+    if (judged[i]) own[i].scores["judge"] = judged[i]->normalised();
+  write_jsonl(run.path(report::samples_file("policy")), own);
+  return own;
+}
+
+PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
+                              bool filtered) {
+  const ProblemIndex index(problems);
+  const auto prompt_of = prompt_map(run, tokenizer, problems);
+  const auto prompt = [&](const Problem& p) { return prompt_of.at(p.id); };
+  const auto format = [&](const Sample& s) { return format_defect(index.at(s.problem_id).problem, s, run.recipe.generator.reward.format).empty(); };
+  if (filtered) return make_pairs(index, own, made, run.recipe.negatives.pairs, prompt, format);
+  PairOptions plain = run.recipe.negatives.pairs;
+  plain.filter = FilterOptions{};
+  auto wrong = made;
+  for (auto& s : wrong) s.reward.reset(), s.scores.erase("judge"), s.scores.erase("reward_model");
+  PairingResult result = make_pairs(index, own, wrong, plain, prompt);
+  std::map<std::string, const Sample*> by_reference;
+  for (const auto& s : made) by_reference[fmt::format("{}#{}/{}", s.source, s.sample_id, s.problem_id)] = &s;
+  for (auto& p : result.pairs)  // scores were hidden from the choice, not from the report
+    if (const auto it = by_reference.find(p.provenance["rejected"] + "/" + p.problem_id); it != by_reference.end())
+      for (const auto& [name, value] : it->second->scores) p.scores["rejected_" + name] = value;
+  return result;
+}
+
+namespace {
+
+void warm_start(StageRun& run) {
+  const WarmStartSection& s = run.recipe.generator.warm_start;
+  LoadedModel model = load_model(run.model("rl"), run.recipe.model);
+  const auto all = run.training_problems();
+  const ProblemIndex index(all);
+  std::map<std::string, int64_t> taken;
+  std::vector<Problem> wrong;
+  for (const auto& x : policy_sample_file(run)) {
+    if (x.correct.value_or(true) || x.finish_reason != Finish::kStop || ++taken[x.problem_id] > s.answers_per_problem) continue;
+    Problem p = index.at(x.problem_id);
+    p.id += fmt::format("#{}", x.sample_id), p.solution = x.text;
+    wrong.push_back(std::move(p));
+  }
+  if (wrong.empty()) throw Error("the policy has no readable wrong answer to start from", "generator.warm_start", "sample more answers, or set generator.warm_start.enabled: false");
+  train::RunLog log(run.path(report::kMetricsFile), run.stage);
+  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, wrong), s.train, run.context(log));
+  save_model(run.path(report::model_folder("warm_start")), model);
+  run.facts["steps"] = result.steps, run.facts["records"] = result.records;
+}
+
+void generator(StageRun& run) {
+  on_policy_stage(run, run.recipe.generator.warm_start.enabled ? "warm_start" : "rl", "generator", run.recipe.generator.train, plausible_reward(run));
+}
+
+// Positive-congruent training's gate: models/accepted is the policy trained on plausible negatives, or the RL policy where that one
+// would lose more of what was solved than the recipe allows.
+void gate(StageRun& run) {
+  const auto read = [&](const char* policy) { return Json::parse(read_file(run.path(report::eval_file(policy)))).get<eval::EvalResult>(); };
+  const double limit = *run.recipe.eval.max_negative_flips;
+  const auto old = read("rl");
+  bool accepted = false;
+  for (const char* policy : {"dpo_rejection", "dpo_plausible"}) {
+    const auto comparison = eval::compare(old, read(policy));
+    accepted = eval::within_flip_limit(comparison, limit);
+    const std::string verdict = fmt::format("{}: {:.1f} % negative flips, the limit is {:.1f} %", accepted ? "accepted" : "refused", 100 * comparison.negative_flips, 100 * limit);
+    run.facts[policy] = verdict;
+    if (!accepted) log_warning("{} is {}", policy, verdict);
+  }
+  save_model(run.path(report::model_folder("accepted")), load_model(run.model(accepted ? "dpo_plausible" : "rl"), run.recipe.model));
+}
 
 Json counts_json(const PairingResult& r) {
   return {{"candidates", r.candidates}, {"kept", r.kept}, {"dropped", r.dropped}, {"problems_without_chosen", r.problems_without_chosen},
@@ -169,58 +260,25 @@ Json counts_json(const PairingResult& r) {
 }
 
 void negatives(StageRun& run) {
-  const Recipe& recipe = run.recipe;
-  const auto all_problems = run.training_problems();
-  const ProblemIndex all_index(all_problems);
-  const LoadedModel policy = load_model(run.model("rl"), recipe.model);
-  const auto prompts = render_prompts(recipe.prompt, *policy.tokenizer, all_problems);
+  const NegativesSection& s = run.recipe.negatives;
+  const auto problems = run.training_problems();
+  const LoadedModel policy = load_model(run.model("rl"), run.recipe.model);
+  const auto own = scored_policy_samples(run, policy, problems);
   std::vector<Sample> made;
-  if (recipe.negatives.sampling.use.empty()) {
-    const auto& s = recipe.negatives.sampling;
-    SamplingSection asked = s;
-    if (asked.ask.empty()) asked.ask = wrong_answer_request(recipe.generator.reward.format.answer);
-    made = stage_samples(run, asked, sampled_problems(run, s), run.model(s.from == Answers::kEndpoint ? "rl" : "generator"), "generator", "sampling the generator");
+  if (s.sampling.use.empty()) {
+    MadeNegatives out = make_negatives(run, s.source, own);
+    made = std::move(out.samples);
+    run.facts["generated_tokens"] = out.tokens;
   } else {
-    made = read_jsonl<Sample>(recipe.negatives.sampling.use);
-    verify_samples(all_index, made);
+    made = read_jsonl<Sample>(s.sampling.use);
+    verify_samples(ProblemIndex(problems), made);
   }
-  // Rewards and scores of the candidates: what the filters look at and the report shows.
-  const auto composite = plausible_reward(run);
-  const auto prompt_of = prompt_map(run, *policy.tokenizer, all_problems);
-  std::vector<const Problem*> at;
-  std::vector<const std::string*> texts;
-  for (const auto& s : made) at.push_back(&all_index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
-  composite->apply(at, texts, made);
-  score_logprobs(policy, prompts, made);
+  score_candidates(run, policy, problems, made);
   write_jsonl(run.path(report::samples_file("generator")), made);
-
-  auto own = policy_sample_file(run);
-  if (own.empty() || !own.front().scores.count("policy_logprob")) {
-    score_logprobs(policy, prompts, own);
-    RuleJudge rules;
-    std::vector<JudgeItem> items;
-    for (const auto& s : own) items.push_back({all_index.at(s.problem_id).problem, s.text});
-    const auto judged = rules.judge(items);
-    for (size_t i = 0; i < own.size(); ++i)
-      if (judged[i]) own[i].scores["judge"] = judged[i]->normalised();
-    write_jsonl(run.path(report::samples_file("policy")), own);
-  }
-  const auto format = [&](const Sample& s) { return format_defect(all_index.at(s.problem_id).problem, s, recipe.generator.reward.format).empty(); };
-  const auto prompt = [&](const Problem& p) { return prompt_of.at(p.id); };
-  auto plausible = make_pairs(all_index, own, made, recipe.negatives.pairs, prompt, format);
+  auto plausible = pair_candidates(run, *policy.tokenizer, problems, own, made, s.source != NegativeSource::kRejection);
   require_pairs(plausible, "plausible negatives");
-  // The baseline takes the policy's wrong answers as they come: verified wrong, nothing else chosen for it.
-  PairOptions plain = recipe.negatives.pairs;
-  plain.filter = FilterOptions{};
-  auto wrong = own;
-  for (auto& s : wrong) s.reward.reset(), s.scores.erase("judge"), s.scores.erase("reward_model");
-  auto rejection = make_pairs(all_index, own, wrong, plain, prompt);
+  auto rejection = pair_candidates(run, *policy.tokenizer, problems, own, own, false);
   require_pairs(rejection, "rejection-sampled negatives");
-  std::map<std::string, const Sample*> by_reference;
-  for (const auto& s : own) by_reference[fmt::format("{}#{}/{}", s.source, s.sample_id, s.problem_id)] = &s;
-  for (auto& p : rejection.pairs)  // scores were hidden from the choice, not from the report
-    if (const auto it = by_reference.find(p.provenance["rejected"] + "/" + p.problem_id); it != by_reference.end())
-      for (const auto& [name, value] : it->second->scores) p.scores["rejected_" + name] = value;
   run.facts["plausible_candidates"] = plausible.candidates, run.facts["plausible_kept"] = plausible.kept;
   run.facts["plausible_pairs"] = plausible.pairs.size(), run.facts["rejection_pairs"] = rejection.pairs.size();
   run.facts["filters"] = {{"plausible", counts_json(plausible)}, {"rejection", counts_json(rejection)}};
@@ -230,27 +288,36 @@ void negatives(StageRun& run) {
   write_jsonl(run.path(report::pairs_file("rejection")), rejection.pairs);
 }
 
-void dpo(StageRun& run, const std::string& negatives) {
+}  // namespace
+
+void preference_stage(StageRun& run, const std::string& pairs_file, const std::string& to, const train::PreferenceTrainOptions& options, const std::string& order) {
   LoadedModel model = load_model(run.model("rl"), run.recipe.model);
-  const auto pairs = read_jsonl<Pair>(run.path(report::pairs_file(negatives)));
+  const auto pairs = read_jsonl<Pair>(run.path(pairs_file));
   train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  const auto result = train::train_preference(*model.model, preference_examples(*model.tokenizer, pairs), run.recipe.preference, run.context(log));
-  save_model(run.path(report::model_folder("dpo_" + negatives)), model);
+  auto context = run.context(log);
+  context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
+  const auto result = objective::info(options.objective.loss).unpaired ? train::train_unpaired(*model.model, unpaired_examples(*model.tokenizer, pairs), options, context)
+                                                                       : train::train_preference(*model.model, preference_examples(*model.tokenizer, pairs), options, context);
+  save_model(run.path(report::model_folder(to)), model);
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
   add_figures(run.facts, result.last, {"loss", "rewards/accuracy", "rewards/margin", "delta/chosen", "delta/rejected"});
 }
 
-void evaluate_policy(StageRun& run, const std::string& policy) {
-  const EvalSection& e = run.recipe.eval;
-  const LoadedModel model = load_model(run.model(policy), run.recipe.model);
+static void dpo(StageRun& run, const std::string& negatives) { preference_stage(run, report::pairs_file(negatives), "dpo_" + negatives, run.recipe.preference); }
+
+std::string evaluation_file(const std::string& policy, int64_t most_problems) { return most_problems > 0 ? "study/" + policy + ".json" : report::eval_file(policy); }
+
+void evaluate_stage(StageRun& run, const std::string& policy, const fs::path& path, const EvalSection& e, int64_t most_problems) {
+  const LoadedModel model = load_model(path, run.recipe.model);
   eval::EvalResult result;
-  result.policy = policy, result.model = run.model(policy).string();
+  result.policy = policy, result.model = path.string();
   result.sampling = {{"temperature", e.temperature}, {"top_p", e.top_p}, {"max_tokens", e.max_tokens}, {"prompt", run.recipe.prompt.text}};
   eval::EvalOptions options;
   options.runs = e.runs, options.greedy = e.temperature == 0, options.bootstrap.seed = run.recipe.seed;
   const auto start = std::chrono::steady_clock::now();
   for (const auto& split : run.splits()) {
-    const auto problems = run.split(split);
+    auto problems = run.split(split);
+    if (most_problems > 0 && int64_t(problems.size()) > most_problems) problems.resize(size_t(most_problems));
     const ProblemIndex index(problems);
     rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, fmt::format("{} on {}", policy, split));
     GenerateRequest r;
@@ -266,9 +333,11 @@ void evaluate_policy(StageRun& run, const std::string& policy) {
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   eval::finish(result, options.bootstrap);
-  write_file(run.path(report::eval_file(policy)), Json(result).dump(1) + "\n");
+  write_file(run.path(evaluation_file(policy, most_problems)), Json(result).dump(1) + "\n");
   run.facts["accuracy"] = result.average.value;
 }
+
+namespace {
 
 void audit(StageRun& run) {
   const auto policy = read_jsonl<Sample>(run.path(report::samples_file("policy"))), made = read_jsonl<Sample>(run.path(report::samples_file("generator")));
@@ -357,8 +426,19 @@ std::vector<Stage> stages(const Recipe& r) {
   out.push_back({"reward_model", rm_made ? "reward model on right and wrong answers" : "scores of the given reward model", {"policy_samples"},
                  rm_made ? std::vector<std::string>{model_folder("reward"), report::samples_file("policy")} : std::vector<std::string>{report::samples_file("policy")},
                  r.reward_model.enabled ? "" : "disabled", {options_json(r.reward_model), prompt, model}, used(r.reward_model.use), reward_model});
-  out.push_back({"generator", "reverse RL: a generator of plausible wrong answers", {"rl", "reward_model"}, {model_folder("generator")},
-                 !r.negatives.sampling.use.empty() ? "not needed: negatives are given" : r.negatives.sampling.from == Answers::kEndpoint ? "not needed: an endpoint writes the negatives" : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
+  const bool warm = r.generator.warm_start.enabled;
+  std::string no_generator;
+  if (!r.negatives.sampling.use.empty())
+    no_generator = "not needed: negatives are given";
+  else if (!study_needs_generator(r) && r.negatives.source != NegativeSource::kGenerator)
+    no_generator = "not needed: the negatives have another source";
+  else if (r.negatives.sampling.from == Answers::kEndpoint)
+    no_generator = "not needed: an endpoint writes the negatives";
+  if (warm)
+    out.push_back({"warm_start", "supervised start of the generator on wrong answers", {"rl", "policy_samples"}, {model_folder("warm_start")},
+                   !no_generator.empty() ? no_generator : replaced(r.generator.use), {options_json(r.generator.warm_start), prompt, model}, {}, warm_start});
+  out.push_back({"generator", "reverse RL: a generator of plausible wrong answers", warm ? std::vector<std::string>{"rl", "reward_model", "warm_start"} : std::vector<std::string>{"rl", "reward_model"}, {model_folder("generator")},
+                 !no_generator.empty() ? no_generator : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
                  used(r.generator.use), generator});
   out.push_back({"negatives", "sampling, filtering and pairing negatives", {"generator", "policy_samples", "reward_model"},
                  {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt, engine},
@@ -372,7 +452,7 @@ std::vector<Stage> stages(const Recipe& r) {
   std::vector<std::string> evaluated;
   auto evaluate = [&](const std::string& policy, const std::string& need) {
     out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt, engine}, {},
-                   [policy](StageRun& run) { evaluate_policy(run, policy); }});
+                   [policy](StageRun& run) { evaluate_stage(run, policy, run.model(policy), run.recipe.eval); }});
     evaluated.push_back("eval_" + policy);
   };
   if (r.eval.start_model || !r.sft.enabled) evaluate("start", "model");
@@ -389,6 +469,12 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.self_training.enabled) evaluate("self", "self_training");
   evaluate("dpo_rejection", "dpo_rejection");
   evaluate("dpo_plausible", "dpo_plausible");
+  if (r.eval.max_negative_flips && r.rl.enabled) {
+    out.push_back({"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "",
+                   *r.eval.max_negative_flips, {}, gate});
+    evaluated.push_back("gate");
+  }
+  study_stages(r, out, evaluated);
   out.push_back({"audit", "what the negatives look like beside right answers", {"negatives"}, {report::kAuditFile}, "", {}, {}, audit});
   Stage page{"report", "the report page", evaluated, {report::kReportFile}, "", {}, {}, [](StageRun& run) { report::write_report(run.folder); }};
   page.needs.push_back("audit");

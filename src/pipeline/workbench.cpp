@@ -9,6 +9,7 @@
 #include "text/chat_template.h"
 #include "text/word_tokenizer.h"
 #include "train/reference.h"
+#include "train/tokenise.h"
 
 namespace foil::pipeline {
 namespace fs = std::filesystem;
@@ -97,46 +98,52 @@ std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tok
   return out;
 }
 
-train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text) {
-  auto ids = tokenizer.encode(text);
-  if (const auto eos = tokenizer.eos()) ids.push_back(*eos);
-  return ids;
+static train::Encoder encoder(const text::Tokenizer& tokenizer) {
+  const auto end = tokenizer.eos();
+  if (!end) throw Error("the tokenizer names no end token", "tokenizer_config.json", "set eos_token there: what is trained must know where an answer ends");
+  return {&tokenizer, *end};
 }
 
+train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text) { return train::encode_completion(encoder(tokenizer), text); }
+
 std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
-  std::vector<train::Example> out;
+  std::vector<train::TextExample> texts;
   for (const auto& p : problems)
-    if (p.solution) out.push_back({p.id, tokenizer.encode(render_prompt(prompt, tokenizer, p.problem)), completion_tokens(tokenizer, *p.solution)});
-  if (out.empty())
+    if (p.solution) texts.push_back({p.id, render_prompt(prompt, tokenizer, p.problem), *p.solution});
+  if (texts.empty())
     throw Error("no training problem has a solution to learn from", "sft", "set sft.enabled: false, or use problems with a \"solution\" field");
+  return train::tokenise(encoder(tokenizer), texts);
+}
+
+static std::vector<train::TextPair> text_pairs(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs) {
+  std::vector<train::TextPair> out;
+  for (const auto& p : pairs) out.push_back({&p, p.prompt_messages.empty() ? p.prompt : text::render_chat(tokenizer, nlohmann::json(p.prompt_messages), true), p.problem_id});
   return out;
 }
 
 std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs) {
-  std::vector<train::PreferenceExample> out;
-  for (const auto& p : pairs) {
-    train::PreferenceExample x;
-    x.id = p.problem_id;
-    x.prompt = tokenizer.encode(p.prompt_messages.empty() ? p.prompt : text::render_chat(tokenizer, nlohmann::json(p.prompt_messages), true));
-    // A step in the middle of an answer (data/step_values.h) has no end token behind it.
-    const auto tokens = [&](const std::string& text, const char* ends) { return p.extra.is_object() && !p.extra.value(ends, true) ? tokenizer.encode(text) : completion_tokens(tokenizer, text); };
-    x.chosen = tokens(p.chosen, "chosen_ends");
-    x.rejected.push_back(tokens(p.rejected, "rejected_ends"));
-    for (const auto& more : p.more_rejected) x.rejected.push_back(completion_tokens(tokenizer, more));
-    x.margin = p.margin.value_or(0), x.weight = p.weight.value_or(1);
-    out.push_back(std::move(x));
+  auto out = train::tokenise(encoder(tokenizer), text_pairs(tokenizer, pairs));
+  for (size_t i = 0; i < pairs.size(); ++i) {  // a step in the middle of an answer (data/step_values.h) has no end token behind it
+    const auto ends = [&](const char* name) { return !pairs[i].extra.is_object() || pairs[i].extra.value(name, true); };
+    if (!ends("chosen_ends")) out[i].chosen.pop_back();
+    if (!ends("rejected_ends")) out[i].rejected.front().pop_back();
   }
   return out;
+}
+
+std::vector<train::UnpairedExample> unpaired_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs) {
+  return train::tokenise_unpaired(encoder(tokenizer), text_pairs(tokenizer, pairs));
 }
 
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples) {
   std::map<std::string, train::Tokens> prompt_tokens;
   for (const auto& p : prompts) prompt_tokens.emplace(p.problem_id, model.tokenizer->encode(p.text));
+  const train::Encoder encode = encoder(*model.tokenizer);
   std::vector<train::Tokens> completions;
   completions.reserve(samples.size());
   std::vector<train::ScoredTokens> items;
   for (const auto& s : samples) {
-    completions.push_back(completion_tokens(*model.tokenizer, s.text));
+    completions.push_back(train::encode_completion(encode, s.text));
     items.push_back({&prompt_tokens.at(s.problem_id), {&completions.back()}});
   }
   const at::Tensor sums = train::summed_logprobs(*model.model, items, 8192);

@@ -42,6 +42,8 @@ std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tok
 train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text);
 std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
 std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
+// Chosen and rejected as answers judged alone, for the unpaired losses.
+std::vector<train::UnpairedExample> unpaired_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
 
 // Per-token log-probability of each sample under the model, into scores["policy_logprob"].
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples);

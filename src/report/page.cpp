@@ -59,6 +59,7 @@ std::string page(const RunData& run) {
       {"examples", "What a plausible wrong answer looks like", example_section(run)},
       {"why", "Where a gain can come from", audit_section(run)},
       {"evaluation", "Evaluation in detail", evaluation_section(run, table)},
+      {"studies", "Compared over several seeds", study_section(run)},
       {"training", "Training curves", training_section(run)},
       {"cost", "Time and cost", cost_section(run)},
       {"setup", "Setup", setup_section(run)},

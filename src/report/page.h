@@ -14,6 +14,7 @@
 #include "data/record.h"
 #include "eval/audit.h"
 #include "eval/result.h"
+#include "eval/study.h"
 
 namespace foil::report {
 
@@ -25,6 +26,7 @@ struct RunData {
   std::vector<Metric> metrics;
   std::vector<eval::EvalResult> evals;
   std::optional<eval::AuditResult> audit;
+  std::vector<eval::StudyTable> studies;
   std::map<std::string, Problem> problems;          // by id: the training problems the pairs below are about
   std::map<std::string, std::vector<Pair>> pairs;   // "plausible", "rejection": the first 5,000 of each
   std::map<std::string, int64_t> pair_counts;       // how many there are

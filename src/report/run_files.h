@@ -11,6 +11,7 @@
 //   pairs/<name>.jsonl                Pair a line: rejection, plausible. scores: chosen_reward_model, rejected_reward_model, …
 //   eval/<policy>.json                EvalResult (eval/result.h); eval/<policy>/<split>.jsonl every sample
 //   audit.json                        AuditResult (eval/audit.h): score distributions, separability, diversity, filter counts
+//   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives; the same as <kind>.md; study/<kind>/seed-N: run folders
 //   report.html                       the page
 //
 // Stages of metrics.jsonl the page knows: sft, rl, reward_model, generator, dpo_rejection, dpo_plausible; others are listed as they come.
@@ -32,6 +33,7 @@ inline std::string pairs_file(const std::string& name) { return "pairs/" + name 
 inline std::string model_folder(const std::string& name) { return "models/" + name; }
 inline std::string eval_file(const std::string& policy) { return "eval/" + policy + ".json"; }
 inline std::string eval_samples_file(const std::string& policy, const std::string& split) { return "eval/" + policy + "/" + split + ".jsonl"; }
+inline std::string study_file(const std::string& kind) { return "study/" + kind + ".json"; }
 inline std::string problems_file(const std::string& split) { return split == "train" ? "data/train.jsonl" : "data/eval/" + split + ".jsonl"; }
 
 

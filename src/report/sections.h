@@ -14,6 +14,7 @@ std::string method_section(const RunData& run);     // what was done, step by st
 std::string example_section(const RunData& run);    // problem, right answer, plausible and rejection-sampled wrong answer side by side
 std::string audit_section(const RunData& run);      // scores, separability, diversity, filters
 std::string evaluation_section(const RunData& run, const Headline& table);  // pass@k, flips, spread, per split
+std::string study_section(const RunData& run);      // sources and objectives compared over seeds
 std::string training_section(const RunData& run);   // curves
 std::string cost_section(const RunData& run);
 std::string setup_section(const RunData& run);      // configuration, files, what is missing

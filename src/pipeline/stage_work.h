@@ -1,0 +1,42 @@
+// Work that several stages share: what the stages of a run (stages.cpp), the negative sources and the studies are made of.
+#pragma once
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/pairing.h"
+#include "pipeline/run.h"
+#include "reward/composite.h"
+
+namespace foil::pipeline {
+
+// Rendered prompts by problem id.
+std::map<std::string, std::string> prompt_map(const StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
+
+// The policy's samples as the recipe has them: the run's own file, or the one that takes its place.
+std::vector<Sample> policy_sample_file(const StageRun& run);
+// The same, with judge and policy_logprob in their scores; the run's file is brought up to date.
+std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems);
+
+// The generator's composite reward, with the reward model scaled by the policy's right answers.
+std::shared_ptr<Composite> plausible_reward(const StageRun& run);
+// Rewards, judge and reward-model scores and policy_logprob of candidate negatives: what filters and the report look at.
+void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made);
+
+// Pairs of the policy's right answers with candidates. `filtered` false: the candidates are taken as they come, nothing but the
+// verdict chooses among them; their scores stand in the pairs all the same.
+PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
+                              bool filtered);
+
+// Trains model `from` by RL with a composite reward and saves it as models/<to>.
+void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite);
+// Trains the policy on a preference file (path in the run folder) and saves it as models/<to>. `order` keys the shuffle; empty: the stage.
+void preference_stage(StageRun& run, const std::string& pairs_file, const std::string& to, const train::PreferenceTrainOptions& options, const std::string& order = "");
+// Evaluates the model at `model` and writes evaluation_file() and its samples. problems 0: all of each split; fewer: a file of their own
+// under study/, since the page compares only what was evaluated on the same problems.
+std::string evaluation_file(const std::string& policy, int64_t problems);
+void evaluate_stage(StageRun& run, const std::string& policy, const std::filesystem::path& model, const EvalSection& options, int64_t problems = 0);
+
+}  // namespace foil::pipeline

@@ -1,0 +1,388 @@
+#include "pipeline/study.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "data/family.h"
+#include "data/verification.h"
+#include "eval/separability.h"
+#include "io/jsonl.h"
+#include "objective/preference.h"
+#include "pipeline/sources.h"
+#include "pipeline/stage_work.h"
+#include "report/page.h"
+#include "report/run_files.h"
+
+namespace foil::pipeline {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+namespace {
+
+template <class E>
+std::string name_of(E value) {
+  for (const auto& [v, name] : enum_names(E{}))
+    if (v == value) return name;
+  FOIL_CHECK(false, "a value without a name");
+}
+
+// Samples, scores and pairs of one source, before the sources are cut to the same number.
+void source_stage(StageRun& run, NegativeSource source) {
+  const std::string name = name_of(source);
+  const auto problems = run.training_problems();
+  const LoadedModel policy = load_model(run.model("rl"), run.recipe.model);
+  const auto own = scored_policy_samples(run, policy, problems);
+  MadeNegatives made = make_negatives(run, source, own);
+  const bool rejection = source == NegativeSource::kRejection;
+  if (!rejection) score_candidates(run, policy, problems, made.samples);
+  const auto result = pair_candidates(run, *policy.tokenizer, problems, own, made.samples, !rejection);
+  require_pairs(result, name + " negatives");
+  run.facts["generated_tokens"] = made.tokens, run.facts["candidates"] = result.candidates, run.facts["kept"] = result.kept, run.facts["pairs"] = result.pairs.size();
+  run.facts["dropped"] = result.dropped;
+  double right = 0, right_n = 0;
+  for (const auto& s : own)
+    if (const auto score = s.scores.find("reward_model"); s.correct.value_or(false) && score != s.scores.end()) right += score->second, ++right_n;
+  if (right_n > 0) run.facts["right_score"] = right / right_n;
+  for (auto& s : made.samples) s.logprobs.clear(), s.token_ids.clear();
+  write_jsonl(run.path(report::samples_file(name)), made.samples);
+  write_jsonl(run.path(report::pairs_file("all_" + name)), result.pairs);
+}
+
+// Cuts the pairs of all sources to the same number: problems that all of them serve first, then the rest, each in its own order.
+void equal_pairs_stage(StageRun& run) {
+  std::vector<std::string> names;
+  std::vector<std::vector<Pair>> lists;
+  for (const auto source : run.recipe.study.sources) {
+    names.push_back(name_of(source));
+    lists.push_back(read_jsonl<Pair>(run.path(report::pairs_file("all_" + names.back()))));
+  }
+  size_t n = SIZE_MAX;
+  std::map<std::string, size_t> served;
+  for (const auto& pairs : lists) {
+    n = std::min(n, pairs.size());
+    std::set<std::string> ids;
+    for (const auto& p : pairs) ids.insert(p.problem_id);
+    for (const auto& id : ids) ++served[id];
+  }
+  for (size_t i = 0; i < lists.size(); ++i) {
+    std::vector<Pair> out;
+    for (const bool shared : {true, false})
+      for (const auto& p : lists[i])
+        if (out.size() < n && (served[p.problem_id] == lists.size()) == shared) out.push_back(p);
+    double score = 0, scored = 0;
+    std::vector<eval::LabelledText> texts;
+    for (const auto& p : out) {
+      if (const auto it = p.scores.find("rejected_reward_model"); it != p.scores.end()) score += it->second, ++scored;
+      texts.push_back({p.chosen, p.problem_id, true}), texts.push_back({p.rejected, p.problem_id, false});
+    }
+    const auto audit = eval::separability(texts);
+    run.facts[names[i]] = {{"auc_words", audit.words.auc.value}, {"auc_format", audit.format.auc.value}};
+    if (scored > 0) run.facts[names[i]]["reward_model"] = score / scored;
+    write_jsonl(run.path(report::pairs_file(names[i])), out);
+  }
+  run.facts["pairs"] = n;
+}
+
+train::PreferenceTrainOptions with_loss(const Recipe& recipe, objective::PreferenceLoss loss) {
+  train::PreferenceTrainOptions options = recipe.preference;
+  if (loss == recipe.preference.objective.loss) return options;
+  options.objective = {};  // each loss with its own β and likelihood term
+  options.objective.loss = loss;
+  return options;
+}
+
+train::OnPolicyOptions with_objective(const Recipe& recipe, PolicyObjective objective) {
+  train::OnPolicyOptions o = recipe.rl.train;
+  o.objective.loss = objective::PolicyLoss::kReinforce;
+  o.objective.clip_low.reset(), o.objective.clip_high.reset(), o.objective.aggregation.reset();
+  o.updates_per_batch = o.minibatches = 1;
+  switch (objective) {
+    case PolicyObjective::kGrpo: o.objective.loss = objective::PolicyLoss::kGrpo, o.advantage.rule = AdvantageRule::kGroup; break;
+    case PolicyObjective::kPpoClip:  // the clipped surrogate over two passes, whitened advantages; the group's mean stands in for a critic
+      o.objective.loss = objective::PolicyLoss::kDapo, o.objective.clip_low = o.objective.clip_high = 0.2;
+      o.advantage.rule = AdvantageRule::kBatch, o.updates_per_batch = 2, o.minibatches = 2;
+      break;
+    case PolicyObjective::kPsr: o.advantage.rule = AdvantageRule::kPositive; break;
+    case PolicyObjective::kNsr: o.advantage.rule = AdvantageRule::kNegative; break;
+    case PolicyObjective::kWReinforce: o.advantage.rule = AdvantageRule::kWeighted; break;
+    case PolicyObjective::kRloo: o.advantage.rule = AdvantageRule::kLeaveOneOut; break;
+    case PolicyObjective::kDrGrpo: o.objective.loss = objective::PolicyLoss::kDrGrpo, o.advantage.rule = AdvantageRule::kGroupMean; break;
+  }
+  return o;
+}
+
+EvalSection pass_section(const Recipe& r) {
+  EvalSection e = r.eval;
+  e.samples_per_problem = r.study.pass_samples, e.runs = 1;
+  if (e.temperature == 0) e.temperature = 1;
+  return e;
+}
+
+std::vector<std::string> goals_of(const Recipe& r) {
+  std::vector<std::string> out;
+  if (!r.study.sources.empty() || !r.study.losses.empty()) out.push_back("eval_rl");
+  for (const auto s : r.study.sources) out.push_back("eval_from_" + name_of(s));
+  for (const auto l : r.study.losses) out.push_back("eval_loss_" + name_of(l));
+  if (!r.study.policies.empty()) out.push_back("eval_pass_sft");
+  for (const auto p : r.study.policies) out.push_back("eval_pass_" + name_of(p));
+  return out;
+}
+
+// Tokens that the stage `name` sampled while it trained, from its metrics.
+double rollout_tokens(const std::vector<Metric>& metrics, const std::string& name) {
+  std::map<int64_t, std::pair<double, double>> steps;  // a resumed run may have logged a step twice
+  for (const auto& m : metrics)
+    if (m.stage == name) {
+      if (m.name == "rollout_tokens_per_s") steps[m.step].first = m.value;
+      if (m.name == "rollout_s") steps[m.step].second = m.value;
+    }
+  double sum = 0;
+  for (const auto& [step, x] : steps) sum += x.first * x.second;
+  return std::round(sum);
+}
+
+}  // namespace
+
+const char* to_string(StudyKind kind) { return kind == StudyKind::kNegatives ? "negatives" : "objectives"; }
+
+bool study_needs_generator(const Recipe& r) {
+  const auto& s = r.study;
+  return std::find(s.sources.begin(), s.sources.end(), NegativeSource::kGenerator) != s.sources.end() || (!s.losses.empty() && s.loss_source == NegativeSource::kGenerator);
+}
+
+void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {
+  using report::model_folder, report::pairs_file, report::samples_file;
+  const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
+  std::set<NegativeSource> made(r.study.sources.begin(), r.study.sources.end());
+  if (!r.study.losses.empty()) made.insert(r.study.loss_source);
+  for (const auto source : made) {
+    const std::string name = name_of(source);
+    Stage stage{"negatives_" + name, "negatives: " + std::string(info(source).summary), info(source).needs, {samples_file(name), pairs_file("all_" + name)}, "",
+                {options_json(r.negatives.sources), options_json(r.negatives.sampling), options_json(r.negatives.pairs), options_json(r.generator.reward), prompt, engine}, {},
+                [source](StageRun& run) { source_stage(run, source); }};
+    stage.needs.push_back("policy_samples"), stage.needs.push_back("reward_model");
+    const auto& o = r.negatives.sources;
+    for (const auto& path : {source == NegativeSource::kWeaker ? o.weaker_model : "", source == NegativeSource::kCorruption ? o.corruption_model : "",
+                             source == NegativeSource::kCorruption ? o.corruption_request : ""})
+      if (!path.empty()) stage.inputs.push_back(path);
+    out.push_back(stage);
+  }
+  auto evaluate = [&](const std::string& policy, const std::string& need, const std::string& stands, const EvalSection& section, int64_t problems) {
+    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {evaluation_file(policy, problems)}, "", {options_json(section), problems, prompt, engine}, {},
+                   [=](StageRun& run) { evaluate_stage(run, policy, run.model(stands), section, problems); }});
+    evaluated.push_back("eval_" + policy);
+  };
+  if (!r.study.sources.empty()) {
+    Stage equal{"equal_pairs", "as many pairs of every source", {}, {}, "", options_json(r.study)["sources"], {}, equal_pairs_stage};
+    for (const auto source : r.study.sources) equal.needs.push_back("negatives_" + name_of(source)), equal.outputs.push_back(pairs_file(name_of(source)));
+    out.push_back(equal);
+  }
+  for (const auto source : r.study.sources) {
+    const std::string name = name_of(source), to = "from_" + name;
+    out.push_back({"train_" + to, "preference training on " + name + " negatives", {"equal_pairs"}, {model_folder(to)}, "", {options_json(r.preference), model}, {},
+                   [=](StageRun& run) { preference_stage(run, pairs_file(name), to, run.recipe.preference, "study"); }});
+    evaluate(to, "train_" + to, to, r.eval, 0);
+  }
+  for (const auto loss : r.study.losses) {
+    const std::string to = "loss_" + name_of(loss), pairs = pairs_file("all_" + name_of(r.study.loss_source));
+    const auto options = with_loss(r, loss);
+    out.push_back({"train_" + to, "preference training with the loss " + name_of(loss), {"negatives_" + name_of(r.study.loss_source)}, {model_folder(to)}, "", {options_json(options), model}, {},
+                   [=](StageRun& run) { preference_stage(run, pairs, to, options, "study"); }});
+    evaluate(to, "train_" + to, to, r.eval, 0);
+  }
+  if (r.study.policies.empty()) return;
+  evaluate("pass_sft", "sft", "sft", pass_section(r), r.study.pass_problems);
+  for (const auto policy : r.study.policies) {
+    const std::string to = "policy_" + name_of(policy);
+    const auto options = with_objective(r, policy);
+    out.push_back({"train_" + to, "RL with the objective " + name_of(policy), {"sft"}, {model_folder(to)}, "", {options_json(options), options_json(r.rl.reward), prompt, model, engine}, {},
+                   [=](StageRun& run) {
+                     on_policy_stage(run, "sft", to, options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens));
+                   }});
+    evaluate("pass_" + name_of(policy), "train_" + to, to, pass_section(r), r.study.pass_problems);
+  }
+}
+
+void complete_study(Recipe& r, StudyKind kind, std::vector<std::string>& notes) {
+  StudySection& s = r.study;
+  if (!r.rl.enabled) throw UsageError("a study needs an RL policy, and rl.enabled is false", "rl", "name a model as rl.use: it takes the RL policy's place");
+  if (kind == StudyKind::kNegatives) {
+    s.losses.clear(), s.policies.clear();
+    if (s.sources.empty()) {
+      for (const auto& row : negative_sources()) {
+        const std::string obstacle = source_obstacle(r, row.source);
+        if (obstacle.empty())
+          s.sources.push_back(row.source);
+        else
+          notes.push_back(fmt::format("Left out: {} ({}).", row.name, obstacle));
+      }
+    }
+    for (const auto source : s.sources)
+      if (const std::string obstacle = source_obstacle(r, source); !obstacle.empty()) throw UsageError(fmt::format("the source {} cannot be had: {}", name_of(source), obstacle), "study.sources");
+    return;
+  }
+  s.sources.clear();
+  const auto obstacle = [&](const objective::PreferenceLossInfo& row) -> std::string {
+    if (row.needs_steps) return "it learns from pairs of single steps, these are whole answers";
+    if (row.min_negatives > r.negatives.pairs.negatives_per_pair)
+      return fmt::format("it compares {} negatives, negatives.pairs.negatives_per_pair is {}", row.min_negatives, r.negatives.pairs.negatives_per_pair);
+    return "";
+  };
+  if (s.losses.empty() && s.policies.empty()) {
+    for (const auto& row : objective::preference_losses()) {
+      if (const std::string why = obstacle(row); why.empty())
+        s.losses.push_back(row.loss);
+      else
+        notes.push_back(fmt::format("Left out: the loss {} ({}).", row.name, why));
+    }
+    for (const auto& [policy, name] : enum_names(PolicyObjective{})) s.policies.push_back(policy);
+  }
+  for (const auto loss : s.losses)
+    if (const std::string why = obstacle(objective::info(loss)); !why.empty()) throw UsageError(fmt::format("the loss {} cannot be compared: {}", name_of(loss), why), "study.losses");
+  if (!s.losses.empty())
+    if (const std::string why = source_obstacle(r, s.loss_source); !why.empty()) throw UsageError(fmt::format("the source {} cannot be had: {}", name_of(s.loss_source), why), "study.loss_source");
+}
+
+fs::path study_folder(const Recipe& base, StudyKind kind) { return fs::path(base.output) / "study" / to_string(kind); }
+
+Recipe seed_recipe(const Recipe& base, StudyKind kind, int64_t seed) {
+  const fs::path from = base.output;
+  const Manifest manifest(from);
+  const StageRun place{base, manifest, from, ""};
+  Recipe r = base;
+  r.name = fmt::format("{}, study of {}, seed {}", base.name, to_string(kind), seed);
+  r.output = (study_folder(base, kind) / fmt::format("seed-{}", seed)).string();
+  r.seed = mix64(base.seed, uint64_t(seed));
+  r.data.source = "files";
+  r.data.train = (from / report::problems_file("train")).string();
+  r.data.eval.clear();
+  for (const auto& split : place.splits()) r.data.eval.push_back((from / report::problems_file(split)).string());
+  r.data.train_limit = r.data.eval_limit = 0;
+  r.model.path = place.model("start").string();
+  if (base.sft.enabled) r.sft.use = place.model("sft").string();
+  if (base.rl.enabled) r.rl.use = place.model("rl").string();
+  r.eval.start_model = false;
+  r.goals = goals_of(r);
+  return r;
+}
+
+eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, const std::vector<std::string>& notes) {
+  eval::StudyTable table;
+  table.kind = to_string(options.kind), table.command = options.command, table.seeds_planned = options.seeds, table.notes = notes;
+  table.title = options.kind == StudyKind::kNegatives ? "Sources of negatives" : "Objectives";
+  std::vector<eval::StudyArm> arms, passes;
+  const bool pairs = !base.study.sources.empty() || !base.study.losses.empty();
+  if (pairs) arms.push_back({"rl", "RL policy"});
+  for (const auto s : base.study.sources) arms.push_back({"from_" + name_of(s), name_of(s)});
+  for (const auto l : base.study.losses) arms.push_back({"loss_" + name_of(l), name_of(l)});
+  if (!base.study.policies.empty()) passes.push_back({"pass_sft", "SFT"});
+  for (const auto p : base.study.policies) passes.push_back({"pass_" + name_of(p), name_of(p)});
+  for (int64_t seed = 1; seed <= options.seeds; ++seed) {
+    const fs::path folder = study_folder(base, options.kind) / fmt::format("seed-{}", seed);
+    if (!fs::exists(folder / report::kManifestFile)) continue;
+    const Manifest manifest(folder);
+    const auto fact = [&](const std::string& stage, const std::string& key) -> const Json* {
+      const auto* record = manifest.find(stage);
+      return record && record->status == "done" && record->facts.contains(key) ? &record->facts[key] : nullptr;
+    };
+    std::vector<Metric> metrics;
+    if (fs::exists(folder / report::kMetricsFile)) metrics = read_jsonl<Metric>(folder / report::kMetricsFile);
+    for (auto* list : {&arms, &passes})
+      for (auto& arm : *list) {
+        const auto* record = manifest.find("eval_" + arm.name);
+        if (!record || record->status != "done") continue;
+        arm.evals[seed] = Json::parse(read_file(folder / evaluation_file(arm.name, arm.name.starts_with("pass_") ? base.study.pass_problems : 0))).get<eval::EvalResult>();
+        auto& figures = arm.figures[seed];
+        if (arm.name.starts_with("from_")) {
+          const std::string source = arm.name.substr(5);
+          if (const Json* n = fact("equal_pairs", "pairs")) figures["pairs"] = n->get<double>();
+          if (const Json* n = fact("negatives_" + source, "pairs")) figures["pairs available"] = n->get<double>();
+          if (const Json* x = fact("equal_pairs", source)) {
+            figures["AUC words"] = x->at("auc_words"), figures["AUC format"] = x->at("auc_format");
+            if (const Json* right = fact("negatives_" + source, "right_score"); right && x->contains("reward_model")) figures["score gap"] = right->get<double>() - x->at("reward_model").get<double>();
+          }
+          double tokens = 0;
+          if (const Json* n = fact("negatives_" + source, "generated_tokens")) tokens += n->get<double>();
+          if (source == "generator") tokens += rollout_tokens(metrics, "generator");
+          figures["tokens generated"] = tokens;
+        }
+        if (arm.name.starts_with("loss_"))
+          for (const char* name : {"delta/chosen", "delta/rejected"})
+            if (const Json* x = fact("train_" + arm.name, name)) figures[name] = x->get<double>();
+        if (arm.name.starts_with("pass_") && arm.name != "pass_sft") figures["tokens generated"] = rollout_tokens(metrics, "train_policy_" + arm.name.substr(5));
+      }
+  }
+  table.baselines = pairs ? std::vector<std::string>{"rl"} : std::vector<std::string>{"pass_sft"};
+  if (options.kind == StudyKind::kNegatives) table.baselines.push_back("from_rejection");
+  const eval::BootstrapOptions bootstrap{.resamples = 2000, .seed = base.seed};
+  table.rows = eval::study_rows(arms, table.baselines, bootstrap);
+  if (!passes.empty()) {
+    auto more = eval::study_rows(passes, {"pass_sft"}, bootstrap);
+    for (auto& row : more) table.rows.push_back(std::move(row));
+    if (pairs) table.baselines.push_back("pass_sft");
+  }
+  for (const auto* list : {&arms, &passes})
+    for (const auto& arm : *list)
+      if (!arm.evals.empty() && table.splits.empty())
+        for (const auto& split : arm.evals.begin()->second.splits) table.splits.push_back(split.split);
+  return table;
+}
+
+eval::StudyTable run_study(Recipe base, const fs::path& recipe_path, const StudyOptions& options,
+                           const std::function<void(int64_t, size_t, size_t, const Stage&, const std::string&, double)>& announce) {
+  std::vector<std::string> notes;
+  complete_study(base, options.kind, notes);
+  Recipe own = base;
+  own.study = {};
+  if (own.goals.empty()) own.goals = {base.rl.enabled ? "rl" : base.sft.enabled ? "sft" : "model", "data"};
+  if (std::find(own.goals.begin(), own.goals.end(), "sft") == own.goals.end() && base.sft.enabled) own.goals.push_back("sft");
+  run(own, recipe_path, {"", "", options.command}, [&](size_t i, size_t n, const Stage& stage, const std::string& state, double s) { announce(0, i, n, stage, state, s); });
+  eval::StudyTable table;
+  for (int64_t seed = 1; seed <= options.seeds; ++seed) {
+    run(seed_recipe(base, options.kind, seed), recipe_path, {"", "", options.command},
+        [&](size_t i, size_t n, const Stage& stage, const std::string& state, double s) { announce(seed, i, n, stage, state, s); });
+    table = study_table(base, options, notes);
+    const fs::path to = fs::path(base.output) / "study";
+    write_file(to / fmt::format("{}.json", to_string(options.kind)), Json(table).dump(1) + "\n");
+    write_file(to / fmt::format("{}.md", to_string(options.kind)), eval::study_markdown(table));
+    report::write_report(base.output);
+  }
+  return table;
+}
+
+std::string study_plan(Recipe base, const StudyOptions& options) {
+  std::vector<std::string> notes;
+  complete_study(base, options.kind, notes);
+  const fs::path data = fs::path(base.output) / report::problems_file("train");
+  std::string out = fmt::format("study of {}: {} seeds of {}, in {}\n", to_string(options.kind), options.seeds, base.name, study_folder(base, options.kind).string());
+  if (!fs::exists(data)) out += "first the recipe's own run up to the RL policy (foil run RECIPE --dry-run shows it)\n";
+  Recipe shape = base;
+  shape.goals = goals_of(base);
+  double done_seconds = 0;
+  int64_t done = 0;
+  for (int64_t seed = 1; seed <= options.seeds; ++seed) {
+    const fs::path folder = study_folder(base, options.kind) / fmt::format("seed-{}", seed);
+    const Manifest manifest(folder);
+    double seconds = 0;
+    bool all = true;
+    for (const auto& goal : shape.goals) all = all && manifest.find(goal) && manifest.find(goal)->status == "done";
+    for (const auto& stage : stages(shape))
+      if (const auto* record = manifest.find(stage.name)) seconds += record->seconds;
+    if (all) ++done, done_seconds += seconds;
+    out += fmt::format("  seed {}: {}\n", seed, all ? fmt::format("done, {:.0f} s", seconds) : seconds > 0 ? fmt::format("begun, {:.0f} s so far", seconds) : std::string("to do"));
+  }
+  if (done > 0 && done < options.seeds) out += fmt::format("about {:.0f} min to go\n", done_seconds / double(done) * double(options.seeds - done) / 60);
+  out += "each seed:\n";
+  for (const auto& stage : stages(shape)) {
+    const bool before = stage.name == "model" || stage.name == "sft" || stage.name == "rl" || stage.name == "report";
+    if (stage.skip.empty() && !before) out += fmt::format("  {:<24} {}\n", stage.name, stage.summary);
+  }
+  for (const auto& note : notes) out += note + "\n";
+  return out;
+}
+
+}  // namespace foil::pipeline

@@ -1,0 +1,82 @@
+// Studies: one table each, rows the sources or objectives compared.
+#include <algorithm>
+#include <set>
+
+#include "report/html.h"
+#include "report/sections.h"
+
+namespace foil::report {
+namespace {
+
+std::string interval_text(const eval::Interval& x) { return fmt::format("{:.1f} to {:.1f}", 100 * x.low, 100 * x.high); }
+
+std::string figure_table(const eval::StudyTable& t) {
+  std::vector<std::string> names;
+  for (const auto& row : t.rows)
+    for (const auto& [name, value] : row.figures)
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  if (names.empty()) return "";
+  std::string html = "<div class='scroll'><table><tr><th></th>";
+  for (const auto& name : names) html += "<th>" + escape(name) + "</th>";
+  html += "</tr>";
+  for (const auto& row : t.rows) {
+    if (row.figures.empty()) continue;
+    html += "<tr><td>" + escape(row.label) + "</td>";
+    for (const auto& name : names) html += "<td>" + (row.figures.count(name) ? number(row.figures.at(name)) : std::string("–")) + "</td>";
+    html += "</tr>";
+  }
+  return html + "</table></div>";
+}
+
+std::string pass_table(const eval::StudyTable& t) {
+  std::set<int64_t> ks;
+  for (const auto& row : t.rows)
+    if (!row.pass_at.empty() && row.pass_at.rbegin()->first > 8)
+      for (const auto& [k, value] : row.pass_at) ks.insert(k);
+  if (ks.empty()) return "";
+  std::string html = "<p>pass@k: the chance that at least one of k answers is right, mean over splits and seeds.</p><div class='scroll'><table><tr><th></th>";
+  for (const auto k : ks) html += fmt::format("<th>{}</th>", k);
+  html += "</tr>";
+  for (const auto& row : t.rows) {
+    if (row.pass_at.empty() || row.pass_at.rbegin()->first <= 8) continue;
+    html += "<tr><td>" + escape(row.label) + "</td>";
+    for (const auto k : ks) html += "<td>" + (row.pass_at.count(k) ? percent(row.pass_at.at(k)) : std::string("–")) + "</td>";
+    html += "</tr>";
+  }
+  return html + "</table></div>";
+}
+
+}  // namespace
+
+std::string study_section(const RunData& run) {
+  std::string html;
+  for (const auto& t : run.studies) {
+    if (t.rows.empty()) continue;
+    size_t fewest = SIZE_MAX;
+    std::map<std::string, std::string> labels;
+    for (const auto& row : t.rows) fewest = std::min(fewest, row.seeds.size()), labels[row.name] = row.label;
+    html += "<h3>" + escape(t.title) + "</h3><p><code>" + escape(t.command) + "</code></p>";
+    if (int64_t(fewest) < t.seeds_planned) html += fmt::format("<p>Partial: {} of {} seeds are complete.</p>", fewest, t.seeds_planned);
+    html += "<p>Percent right, mean over seeds; intervals and p from a bootstrap over seeds and problems.</p><div class='scroll'><table><tr><th></th>";
+    for (const auto& split : t.splits) html += "<th>" + escape(split_label(split)) + "</th>";
+    html += "<th>average</th><th>95 %</th>";
+    for (const auto& b : t.baselines) html += "<th>against " + escape(labels.count(b) ? labels[b] : b) + "</th><th>p</th>";
+    html += "<th>negative flips</th></tr>";
+    for (const auto& row : t.rows) {
+      html += "<tr><td>" + escape(row.label) + "</td>";
+      for (const auto& split : t.splits) html += "<td>" + (row.splits.count(split) ? percent(row.splits.at(split).value) : std::string("–")) + "</td>";
+      html += "<td>" + percent(row.average.value) + "</td><td>" + interval_text(row.average.interval) + "</td>";
+      for (const auto& b : t.baselines) {
+        const auto it = row.against.find(b);
+        html += it == row.against.end() ? "<td>–</td><td>–</td>"
+                                        : fmt::format("<td>{} ({} to {})</td><td>{}</td>", points(it->second.difference), points(it->second.interval.low), points(it->second.interval.high), p_value(it->second.p));
+      }
+      html += "<td>" + (row.negative_flips ? percent(*row.negative_flips) : std::string("–")) + "</td></tr>";
+    }
+    html += "</table></div>" + figure_table(t) + pass_table(t);
+    for (const auto& note : t.notes) html += "<p>" + escape(note) + "</p>";
+  }
+  return html;
+}
+
+}  // namespace foil::report

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Both studies at tiny scale: they end with a table, a killed study ends with the same one, a further seed reuses the first.
+
+usage: study_test.py FOIL REPOSITORY
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+foil, repository = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+recipe = repository / "recipes/demo.yaml"
+work = pathlib.Path(tempfile.mkdtemp(prefix="foil-study-test-"))
+checks = 0
+
+
+def check(condition, what):
+    global checks
+    checks += 1
+    if not condition:
+        sys.exit(f"FAILED: {what}\n(kept: {work})")
+
+
+def command(kind, output, *more):
+    return [str(foil), "study", kind, str(recipe), "--profile", "tiny", "--set", f"output={output}", *map(str, more)]
+
+
+def good(*arguments):
+    done = subprocess.run(list(arguments), capture_output=True, text=True, timeout=600)
+    check(done.returncode == 0, f"{' '.join(arguments)}:\n{done.stderr}")
+    return done
+
+
+def table(output, kind):
+    return json.loads((output / f"study/{kind}.json").read_text())
+
+
+run = work / "run"
+plan = good(*command("negatives", run, "--seeds", 2, "--dry-run"))
+check("negatives_perturbation" in plan.stdout and "Left out: corruption" in plan.stdout and not run.exists(), f"--dry-run: {plan.stdout}")
+
+# Every source the tiny model can serve; as many pairs each.
+good(*command("negatives", run, "--seeds", 1))
+first = table(run, "negatives")
+rows = {r["name"]: r for r in first["rows"]}
+sources = ["generator", "rejection", "temperature", "weaker", "perturbation"]
+check(list(rows) == ["rl", *(f"from_{s}" for s in sources)], f"rows: {list(rows)}")
+seed = run / "study/negatives/seed-1"
+counts = {s: len((seed / f"pairs/{s}.jsonl").read_text().splitlines()) for s in sources}
+check(len(set(counts.values())) == 1 and counts["generator"] > 0, f"pairs differ in number: {counts}")
+for s in sources:
+    row = rows[f"from_{s}"]
+    check(row["figures"]["pairs"] == counts[s] and "rl" in row["against"] and len(row["splits"]) == 7, f"row of {s}: {row}")
+check(rows["from_rejection"]["figures"]["tokens generated"] == 0 and rows["from_generator"]["figures"]["tokens generated"] > rows["from_weaker"]["figures"]["tokens generated"] > 0,
+      "the cost in tokens is not in order")
+wrong = {p["rejected"] for p in map(json.loads, (seed / "pairs/perturbation.jsonl").read_text().splitlines())}
+check(wrong and "from_rejection" in rows["from_perturbation"]["against"], "no comparison with rejection sampling")
+check("Sources of negatives" in (run / "report.html").read_text(), "the report has no study section")
+
+# Killed half way and started again: the same table.
+killed = work / "killed"
+start = time.time()
+process = subprocess.Popen(command("negatives", killed, "--seeds", 1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while process.poll() is None and not list(killed.glob("study/negatives/seed-1/models/from_*")) and time.time() - start < 300:
+    time.sleep(0.05)
+check(process.poll() is None, "the study was over before it could be killed")
+process.kill()
+process.wait()
+check(not (killed / "study/negatives.json").exists(), "killed too late")
+good(*command("negatives", killed, "--seeds", 1))
+second = table(killed, "negatives")
+check(first["rows"] == second["rows"], "the table of the killed study differs")
+
+# A further seed leaves the first as it is.
+again = good(*command("negatives", run, "--seeds", 2))
+check("seed 2 of 2" in again.stderr and "seed 1 of 2" not in again.stderr, f"the first seed was done again:\n{again.stderr}")
+check(table(run, "negatives")["rows"][1]["seeds"] == [1, 2], "the table lacks a seed")
+
+# Objectives: a pair loss, one without pairs, and one policy objective with pass@k.
+good(*command("objectives", run, "--seeds", 1, "--set", "study.losses=[sigmoid, kto]", "--set", "study.policies=[nsr]", "--set", "study.pass_samples=16", "--set", "study.pass_problems=2"))
+rows = {r["name"]: r for r in table(run, "objectives")["rows"]}
+check(list(rows) == ["rl", "loss_sigmoid", "loss_kto", "pass_sft", "pass_nsr"], f"rows: {list(rows)}")
+check(set(rows["pass_nsr"]["pass_at"]) == {"1", "2", "4", "8", "16"} and "pass_sft" in rows["pass_nsr"]["against"], f"pass@k: {rows['pass_nsr']}")
+
+bad = subprocess.run(command("objectives", run, "--losses", "step_dpo"), capture_output=True, text=True)
+check(bad.returncode == 2 and "single steps" in bad.stderr, f"step_dpo: {bad.stderr}")
+bad = subprocess.run(command("negatives", run, "--sources", "corruption"), capture_output=True, text=True)
+check(bad.returncode == 2 and "corruption_model" in bad.stderr, f"corruption: {bad.stderr}")
+
+shutil.rmtree(work)
+print(f"{checks} passed, 0 failed")

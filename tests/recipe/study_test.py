@@ -25,7 +25,7 @@ def check(condition, what):
 
 
 def command(kind, output, *more):
-    return [str(foil), "study", kind, str(recipe), "--profile", "tiny", "--set", f"output={output}", *map(str, more)]
+    return [str(foil), "study", kind, str(recipe), "--profile", "tiny", "--set", f"output={output}", "--set", "negatives.pairs.reference_solutions=true", *map(str, more)]
 
 
 def good(*arguments):

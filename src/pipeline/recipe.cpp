@@ -68,6 +68,7 @@ void SourceOptions::validate(const std::string& where) const {
 }
 
 void StudySection::validate(const std::string& where) const {
+  if (policy_steps < 0) throw UsageError(fmt::format("policy_steps is {}", policy_steps), where, "0: as many as rl.steps");
   if (pass_problems < 0 || pass_samples < 1) throw UsageError("pass_problems must not be negative and pass_samples at least 1", where);
   auto twice = [&](auto list, const char* name) {
     std::sort(list.begin(), list.end());

@@ -402,13 +402,14 @@ struct StudySection {
   std::vector<objective::PreferenceLoss> losses;
   std::vector<PolicyObjective> policies;
   NegativeSource loss_source = NegativeSource::kGenerator;
-  int64_t pass_problems = 20, pass_samples = 256;
+  int64_t policy_steps = 0, pass_problems = 20, pass_samples = 256;
   template <class V>
   void visit(V& v) {
     v("sources", sources, "train the policy on negatives of each of these sources");
     v("losses", losses, "train the policy with each of these preference losses, on the same pairs");
     v("policies", policies, "train the SFT model with each of these policy objectives");
     v("loss_source", loss_source, "where the pairs of `losses` come from");
+    v("policy_steps", policy_steps, "policies: steps of each; 0: as many as rl.steps");
     v("pass_problems", pass_problems, "policies: problems of each split that pass@k is measured on; 0: all");
     v("pass_samples", pass_samples, "policies: samples of each of them");
   }

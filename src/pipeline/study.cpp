@@ -12,6 +12,7 @@
 #include "eval/separability.h"
 #include "io/jsonl.h"
 #include "objective/preference.h"
+#include "pipeline/costs.h"
 #include "pipeline/sources.h"
 #include "pipeline/stage_work.h"
 #include "report/page.h"
@@ -100,6 +101,7 @@ train::OnPolicyOptions with_objective(const Recipe& recipe, PolicyObjective obje
   o.objective.loss = objective::PolicyLoss::kReinforce;
   o.objective.clip_low.reset(), o.objective.clip_high.reset(), o.objective.aggregation.reset();
   o.updates_per_batch = o.minibatches = 1;
+  if (recipe.study.policy_steps > 0) o.steps = recipe.study.policy_steps;
   switch (objective) {
     case PolicyObjective::kGrpo: o.objective.loss = objective::PolicyLoss::kGrpo, o.advantage.rule = AdvantageRule::kGroup; break;
     case PolicyObjective::kPpoClip:  // the clipped surrogate over two passes, whitened advantages; the group's mean stands in for a critic
@@ -247,7 +249,7 @@ void complete_study(Recipe& r, StudyKind kind, std::vector<std::string>& notes) 
     if (const std::string why = source_obstacle(r, s.loss_source); !why.empty()) throw UsageError(fmt::format("the source {} cannot be had: {}", name_of(s.loss_source), why), "study.loss_source");
 }
 
-fs::path study_folder(const Recipe& base, StudyKind kind) { return fs::path(base.output) / "study" / to_string(kind); }
+fs::path study_folder(const Recipe& base) { return fs::path(base.output) / "study"; }
 
 Recipe seed_recipe(const Recipe& base, StudyKind kind, int64_t seed) {
   const fs::path from = base.output;
@@ -255,7 +257,7 @@ Recipe seed_recipe(const Recipe& base, StudyKind kind, int64_t seed) {
   const StageRun place{base, manifest, from, ""};
   Recipe r = base;
   r.name = fmt::format("{}, study of {}, seed {}", base.name, to_string(kind), seed);
-  r.output = (study_folder(base, kind) / fmt::format("seed-{}", seed)).string();
+  r.output = (study_folder(base) / fmt::format("seed-{}", seed)).string();
   r.seed = mix64(base.seed, uint64_t(seed));
   r.data.source = "files";
   r.data.train = (from / report::problems_file("train")).string();
@@ -282,7 +284,7 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
   if (!base.study.policies.empty()) passes.push_back({"pass_sft", "SFT"});
   for (const auto p : base.study.policies) passes.push_back({"pass_" + name_of(p), name_of(p)});
   for (int64_t seed = 1; seed <= options.seeds; ++seed) {
-    const fs::path folder = study_folder(base, options.kind) / fmt::format("seed-{}", seed);
+    const fs::path folder = study_folder(base) / fmt::format("seed-{}", seed);
     if (!fs::exists(folder / report::kManifestFile)) continue;
     const Manifest manifest(folder);
     const auto fact = [&](const std::string& stage, const std::string& key) -> const Json* {
@@ -358,29 +360,42 @@ std::string study_plan(Recipe base, const StudyOptions& options) {
   std::vector<std::string> notes;
   complete_study(base, options.kind, notes);
   const fs::path data = fs::path(base.output) / report::problems_file("train");
-  std::string out = fmt::format("study of {}: {} seeds of {}, in {}\n", to_string(options.kind), options.seeds, base.name, study_folder(base, options.kind).string());
+  std::string out = fmt::format("study of {}: {} seeds of {}, in {}\n", to_string(options.kind), options.seeds, base.name, study_folder(base).string());
   if (!fs::exists(data)) out += "first the recipe's own run up to the RL policy (foil run RECIPE --dry-run shows it)\n";
   Recipe shape = base;
   shape.goals = goals_of(base);
-  double done_seconds = 0;
+  auto own = [](const Stage& stage) { return stage.skip.empty() && stage.name != "model" && stage.name != "sft" && stage.name != "rl" && stage.name != "report"; };
+  const Costs costs(base);
+  const auto each = stages(shape);
+  double done_seconds = 0, left_seconds = 0;
   int64_t done = 0;
   for (int64_t seed = 1; seed <= options.seeds; ++seed) {
-    const fs::path folder = study_folder(base, options.kind) / fmt::format("seed-{}", seed);
-    const Manifest manifest(folder);
-    double seconds = 0;
+    const Manifest manifest(study_folder(base) / fmt::format("seed-{}", seed));
+    double spent = 0, left = 0;
+    for (const auto& stage : each) {
+      if (!own(stage)) continue;
+      const auto* record = manifest.find(stage.name);
+      if (record && record->status == "done")
+        spent += record->seconds;
+      else
+        left += costs.of(stage.name).seconds;
+    }
     bool all = true;
     for (const auto& goal : shape.goals) all = all && manifest.find(goal) && manifest.find(goal)->status == "done";
-    for (const auto& stage : stages(shape))
-      if (const auto* record = manifest.find(stage.name)) seconds += record->seconds;
-    if (all) ++done, done_seconds += seconds;
-    out += fmt::format("  seed {}: {}\n", seed, all ? fmt::format("done, {:.0f} s", seconds) : seconds > 0 ? fmt::format("begun, {:.0f} s so far", seconds) : std::string("to do"));
+    if (all)
+      ++done, done_seconds += spent;
+    else
+      left_seconds += left;
+    out += fmt::format("  seed {}: {}\n", seed, all ? "done in " + time_text(spent) : spent > 0 ? fmt::format("begun, {} so far", time_text(spent)) : std::string("to do"));
   }
-  if (done > 0 && done < options.seeds) out += fmt::format("about {:.0f} min to go\n", done_seconds / double(done) * double(options.seeds - done) / 60);
+  if (done > 0 && done < options.seeds) left_seconds = done_seconds / double(done) * double(options.seeds - done);
+  if (done < options.seeds) out += fmt::format("to go: about {} ({})\n", time_text(left_seconds), done > 0 ? "by the seeds that are done" : costs.machine());
   out += "each seed:\n";
-  for (const auto& stage : stages(shape)) {
-    const bool before = stage.name == "model" || stage.name == "sft" || stage.name == "rl" || stage.name == "report";
-    if (stage.skip.empty() && !before) out += fmt::format("  {:<24} {}\n", stage.name, stage.summary);
-  }
+  for (const auto& stage : each)
+    if (own(stage)) {
+      const Work w = costs.of(stage.name);
+      out += fmt::format("  {:<28} {:>8}  {}\n", stage.name, w.seconds < 0.5 ? "-" : time_text(w.seconds), stage.summary);
+    }
   for (const auto& note : notes) out += note + "\n";
   return out;
 }

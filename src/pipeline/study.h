@@ -1,6 +1,6 @@
 // Studies: the same policy trained in several ways, the rest held equal, over several seeds, in one table.
 //
-// A seed is one run folder (RECIPE_OUTPUT/study/KIND/seed-N) whose start, SFT and RL models and problems are those of the recipe's own run;
+// A seed is one run folder (RECIPE_OUTPUT/study/seed-N, one for both kinds: what they share is made once) whose start, SFT and RL models and problems are those of the recipe's own run;
 // sampling, reward model, generator, training order and evaluation are drawn anew from the seed. The ways compared are stages of that
 // run (recipe section `study`), so a study stops, resumes and is killed like any run. The table is a pure function of the finished seeds.
 //
@@ -36,7 +36,7 @@ void complete_study(Recipe& recipe, StudyKind kind, std::vector<std::string>& no
 
 // The recipe of one seed. `base`: completed, its run finished up to the RL policy.
 Recipe seed_recipe(const Recipe& base, StudyKind kind, int64_t seed);
-std::filesystem::path study_folder(const Recipe& base, StudyKind kind);
+std::filesystem::path study_folder(const Recipe& base);
 
 // The table of what is finished so far. Reads files only.
 eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, const std::vector<std::string>& notes);

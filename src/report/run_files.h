@@ -11,7 +11,7 @@
 //   pairs/<name>.jsonl                Pair a line: rejection, plausible. scores: chosen_reward_model, rejected_reward_model, …
 //   eval/<policy>.json                EvalResult (eval/result.h); eval/<policy>/<split>.jsonl every sample
 //   audit.json                        AuditResult (eval/audit.h): score distributions, separability, diversity, filter counts
-//   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives; the same as <kind>.md; study/<kind>/seed-N: run folders
+//   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives; the same as <kind>.md; study/seed-N: run folders
 //   report.html                       the page
 //
 // Stages of metrics.jsonl the page knows: sft, rl, reward_model, generator, dpo_rejection, dpo_plausible; others are listed as they come.

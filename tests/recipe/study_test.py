@@ -48,7 +48,7 @@ first = table(run, "negatives")
 rows = {r["name"]: r for r in first["rows"]}
 sources = ["generator", "rejection", "temperature", "weaker", "perturbation"]
 check(list(rows) == ["rl", *(f"from_{s}" for s in sources)], f"rows: {list(rows)}")
-seed = run / "study/negatives/seed-1"
+seed = run / "study/seed-1"
 counts = {s: len((seed / f"pairs/{s}.jsonl").read_text().splitlines()) for s in sources}
 check(len(set(counts.values())) == 1 and counts["generator"] > 0, f"pairs differ in number: {counts}")
 for s in sources:
@@ -64,7 +64,7 @@ check("Sources of negatives" in (run / "report.html").read_text(), "the report h
 killed = work / "killed"
 start = time.time()
 process = subprocess.Popen(command("negatives", killed, "--seeds", 1), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-while process.poll() is None and not list(killed.glob("study/negatives/seed-1/models/from_*")) and time.time() - start < 300:
+while process.poll() is None and not list(killed.glob("study/seed-1/models/from_*")) and time.time() - start < 300:
     time.sleep(0.05)
 check(process.poll() is None, "the study was over before it could be killed")
 process.kill()

@@ -1,15 +1,21 @@
 // foil train sft|rl|reward|preference: one stage, with files in and a model folder out.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <functional>
+#include <memory>
+#include <optional>
 
 #include "app/engine/commands.h"
 #include "app/engine/model_flags.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
-#include "base/random.h"
+#include "base/error.h"
+#include "base/log.h"
 #include "data/verification.h"
+#include "dist/ranks.h"
 #include "io/jsonl.h"
+#include "pipeline/preference_data.h"
 #include "pipeline/rewards.h"
 #include "pipeline/workbench.h"
 #include "rollout/engine.h"
@@ -17,6 +23,14 @@
 namespace foil::app {
 
 namespace {
+
+struct StrengthSection {
+  train::StrengthOptions strength;
+  template <class V>
+  void visit(V& v) {
+    v.group("strength", strength, "an ensemble measures how far each preference can be trusted");
+  }
+};
 
 template <class Options>
 struct TrainArguments {
@@ -28,17 +42,30 @@ struct TrainArguments {
   rollout::EngineOptions engine;
 };
 
-train::StageContext context_of(const std::string& stage, const std::filesystem::path& output, uint64_t seed, train::RunLog& log) {
-  train::StageContext context;
-  context.stage = stage, context.folder = output.string() + ".training", context.log = &log, context.seed = seed;
-  return context;
-}
+// One training stage, alone or as one of the processes a launcher started (torchrun, srun, mpirun): the first one logs and saves.
+class Work {
+ public:
+  Work(std::string stage, std::string output, uint64_t seed) : output_(std::move(output)) {
+    const dist::Place place = dist::place_from_environment();
+    if (place.size > 1) ranks_ = std::make_unique<dist::Ranks>(place, dist::RankOptions{});
+    context_.stage = std::move(stage), context_.folder = output_ + ".training", context_.seed = seed, context_.ranks = ranks_.get();
+    if (context_.rank() == 0) log_.emplace(std::filesystem::path(output_ + ".training") / "metrics.jsonl", context_.stage), context_.log = &*log_;
+  }
+  const train::StageContext& context() const { return context_; }
+  void finish(const std::function<void()>& save, int64_t steps) {
+    if (context_.rank() == 0) {
+      save();
+      std::fprintf(stderr, "%ld steps; model in %s, log and checkpoints in %s.training\n", long(steps), output_.c_str(), output_.c_str());
+    }
+    if (ranks_) ranks_->meet("model saved");
+  }
 
-std::filesystem::path log_path(const std::string& output) { return std::filesystem::path(output + ".training") / "metrics.jsonl"; }
-
-void finished(const std::string& output, int64_t steps) {
-  std::fprintf(stderr, "%ld steps; model in %s, log and checkpoints in %s.training\n", long(steps), output.c_str(), output.c_str());
-}
+ private:
+  std::string output_;
+  std::unique_ptr<dist::Ranks> ranks_;
+  std::optional<train::RunLog> log_;
+  train::StageContext context_;
+};
 
 template <class Options>
 std::shared_ptr<TrainArguments<Options>> declare_common(CLI::App& app, const std::string& data_help) {
@@ -66,10 +93,9 @@ void declare_train(CLI::App& app) {
       const auto problems = load_problems({.source = a->data, .strip_annotations = false});
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
-      train::RunLog log(log_path(a->output), "sft");
-      const auto result = train::train_sft(*model.model, pipeline::sft_examples(a->model.prompt, *model.tokenizer, problems), a->options, context_of("sft", a->output, a->seed, log));
-      pipeline::save_model(a->output, model);
-      finished(a->output, result.steps);
+      Work work("sft", a->output, a->seed);
+      const auto result = train::train_sft(*model.model, pipeline::sft_examples(a->model.prompt, *model.tokenizer, problems), a->options, work.context());
+      work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });
   }
 
@@ -98,11 +124,10 @@ void declare_train(CLI::App& app) {
       if (!reward_model->empty()) scorer = pipeline::reward_model_scorer(pipeline::load_reward_model(*reward_model, a->model.model));
       auto judge = a->reward.kind == RewardKind::kPlausible && a->reward.weight_judge != 0 ? std::make_shared<RuleJudge>() : nullptr;
       auto composite = std::make_shared<Composite>(a->reward, scorer, *scale, judge, a->options.max_completion_tokens);
-      train::RunLog log(log_path(a->output), "rl");
+      Work work("rl", a->output, a->seed);
       const auto result = pipeline::train_policy(model, pipeline::policy_problems(a->model.prompt, *model.tokenizer, problems), composite, a->options, a->engine,
-                                                 context_of("rl", a->output, a->seed, log));
-      pipeline::save_model(a->output, model);
-      finished(a->output, result.steps);
+                                                 work.context());
+      work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });
   }
 
@@ -111,34 +136,52 @@ void declare_train(CLI::App& app) {
     auto a = declare_common<train::RewardModelOptions>(*reward, "preference file: prompt, chosen, rejected");
     const auto given = std::make_shared<OptionFlags>();
   given->add(*reward, a->options);
-    reward->callback([a, given] {
+    auto outside = std::make_shared<std::string>(), outside_problems = std::make_shared<std::string>();
+    reward->add_option("--outside", *outside, "meta_rate: sample file of answers from outside the training distribution");
+    reward->add_option("--outside-problems", *outside_problems, "their problems: JSON Lines file or benchmark name");
+    const auto strength_given = std::make_shared<OptionFlags>();
+    strength_given->add(*reward, StrengthSection{});
+    reward->callback([a, given, outside, outside_problems, strength_given] {
       given->read(a->options);
+      StrengthSection section;
+      strength_given->read(section);
       const auto pairs = read_jsonl<Pair>(a->data);
       pipeline::LoadedRewardModel rm{pipeline::load_model(a->model.path, a->model.model), {}};
       rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
-      train::RunLog log(log_path(a->output), "reward_model");
+      Work work("reward_model", a->output, a->seed);
       nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
-      const auto result = train::train_reward_model(trained, pipeline::preference_examples(*rm.base.tokenizer, pairs), a->options,
-                                                    context_of("reward_model", a->output, a->seed, log));
-      pipeline::save_reward_model(a->output, rm);
-      finished(a->output, result.steps);
+      auto examples = pipeline::preference_examples(*rm.base.tokenizer, pairs);
+      if (section.strength.models > 0) {
+        train::StrengthFigures figures;
+        examples = train::apply_strength(examples, train::preference_strength(trained, examples, section.strength, a->options, work.context()), section.strength, figures);
+        log_info("{} pairs flipped, {} ambiguous ones dropped, {} with soft labels", figures.flipped, figures.dropped, figures.softened);
+      }
+      std::vector<train::Example> outside_answers;
+      if (!outside->empty()) {
+        a->model.settle(!rm.base.tokenizer->chat_template().empty());
+        outside_answers = pipeline::outside_examples(a->model.prompt, *rm.base.tokenizer, *outside, load_problems({.source = outside_problems->empty() ? throw UsageError("--outside needs --outside-problems", "") : *outside_problems, .strip_annotations = false}));
+      }
+      const auto result = train::train_reward_model(trained, std::move(examples), a->options, work.context(), std::move(outside_answers));
+      work.finish([&] { pipeline::save_reward_model(a->output, rm); }, result.steps);
     });
   }
 
   auto* preference = app.add_subcommand("preference", "DPO and its kin on preference pairs, against the start weights as reference");
   {
-    auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected");
+    auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected (more in rejected_more); or prompt, completion, label for kto and bco");
     const auto given = std::make_shared<OptionFlags>();
-  given->add(*preference, a->options);
-    preference->callback([a, given] {
+    given->add(*preference, a->options);
+    auto data_options = std::make_shared<pipeline::PreferenceDataOptions>();
+    const auto data_given = std::make_shared<OptionFlags>();
+    data_given->add(*preference, *data_options);
+    preference->callback([a, given, data_options, data_given] {
       given->read(a->options);
-      const auto pairs = read_jsonl<Pair>(a->data);
+      data_given->read(*data_options);
       auto model = pipeline::load_model(a->model.path, a->model.model);
-      train::RunLog log(log_path(a->output), "preference");
-      const auto result = train::train_preference(*model.model, pipeline::preference_examples(*model.tokenizer, pairs), a->options,
-                                                  context_of("preference", a->output, a->seed, log));
-      pipeline::save_model(a->output, model);
-      finished(a->output, result.steps);
+      Work work("preference", a->output, a->seed);
+      const auto result = train::train_preference(*model.model, pipeline::read_preference_data(*model.tokenizer, a->data, *data_options, a->seed), a->options,
+                                                  work.context());
+      work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });
   }
 }

@@ -142,7 +142,7 @@ void PreferenceOptions::validate_data(const std::string& where, bool has_pairs, 
   const std::string name = row.name;
   if (row.unpaired && has_pairs)
     throw UsageError("the loss " + name + " learns from single answers marked right or wrong, and these data are pairs", where,
-                     "use sigmoid, or apo_zero, or make an unpaired file");
+                     "use sigmoid, or apo_zero; or take each pair as two single answers: unpair: true");
   if (!row.unpaired && !has_pairs)
     throw UsageError("the loss " + name + " needs pairs, and these data are single answers", where, "use kto, bco or apo_zero_unpaired");
   if (!row.unpaired && negatives < row.min_negatives)

@@ -10,6 +10,8 @@ void RewardLossOptions::validate(const std::string& where) const {
     throw UsageError(fmt::format("label_smoothing is {}, expected 0 ≤ label_smoothing < 0.5", label_smoothing), where, "0.1 is a usual value");
   if (contrastive < 0) throw UsageError("contrastive is negative", where, "0 turns the contrastive term off");
   if (temperature <= 0) throw UsageError("temperature must be above 0", where, "0.05 is the usual value");
+  if (cutoff <= 0 || cutoff >= 1) throw UsageError("cutoff must be between 0 and 1: without it both views are the same text", where, "0.1 is a usual value");
+  if (contrastive == 0 && on_difference) throw UsageError("on_difference does nothing while contrastive is 0", where, "set contrastive: 0.1");
 }
 
 RewardResult bradley_terry(const RewardBatch& b, const RewardLossOptions& o, const StepCounts& step) {

@@ -14,12 +14,16 @@ struct RewardLossOptions {
   double label_smoothing = 0;      // ε: chance that a label is wrong
   double contrastive = 0;          // coefficient of the SimCSE term; 0: off
   double temperature = 0.05;       // of the SimCSE term
+  double cutoff = 0.1;             // share of an answer's tokens left out of each view
+  bool on_difference = false;      // contrast chosen − rejected instead of the texts themselves
   template <class V>
   void visit(V& v) {
     v("centring", centring, "weight of (s_chosen + s_rejected)², which keeps scores around 0");
     v("label_smoothing", label_smoothing, "chance that a preference is the wrong way round");
     v("contrastive", contrastive, "weight of the contrastive (SimCSE) term");
     v("temperature", temperature, "temperature of the contrastive term");
+    v("cutoff", cutoff, "contrastive term: share of an answer's tokens left out of each of its two views");
+    v("on_difference", on_difference, "contrastive term: over chosen minus rejected instead of each text");
   }
   void validate(const std::string& where) const;
 };

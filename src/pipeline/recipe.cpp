@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "config/options.h"
+#include "objective/preference.h"
 
 namespace foil::pipeline {
 
@@ -84,6 +85,23 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("the generator's reward uses a reward model, but reward_model.enabled is false", where, "set generator.reward.weight_model: 0, or enable it");
   if (generator.judge.kind != JudgeKind::kRules && generator.reward.weight_judge == 0)
     throw UsageError("a judge is chosen, but generator.reward.weight_judge is 0", where);
+  const auto& loss = objective::info(preference.objective.loss);
+  const std::string loss_name = loss.name;
+  if (loss.unpaired && !preference.unpair)
+    throw UsageError("the loss " + loss_name + " learns from single answers, and the negatives stage makes pairs", where, "set preference.unpair: true, or use a pair loss, e.g. sigmoid");
+  if (loss.min_negatives > negatives.pairs.negatives_per_pair)
+    throw UsageError(fmt::format("the loss {} compares several negatives, and negatives.pairs.negatives_per_pair is {}", loss_name, negatives.pairs.negatives_per_pair), where,
+                     "set negatives.pairs.negatives_per_pair: 4, or use sigmoid, which is the same with one");
+  if (loss.needs_steps && !preference_data.split_steps)
+    throw UsageError("the loss " + loss_name + " needs pairs of single steps", where, "set preference_data.split_steps: true, or use sigmoid on whole answers");
+  if (!loss.needs_steps && preference_data.split_steps)
+    throw UsageError("preference_data.split_steps makes pairs of single steps, and the loss " + loss_name + " is for whole answers", where, "use preference.loss: step_dpo");
+  if (preference.contrastive.coefficient != 0 && !preference_data.views)
+    throw UsageError("the contrastive term needs views of the chosen answers", where, "set preference_data.views: true");
+  if (preference_data.views && (preference.contrastive.coefficient == 0 || preference_data.split_steps))
+    throw UsageError("preference_data.views are for the contrastive term on whole answers", where, "set preference.contrastive.coefficient: 0.1, or leave views out");
+  if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
+    throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
   if (output.empty()) throw UsageError("output is empty", where, "name the run folder");
 }
 

@@ -22,7 +22,9 @@
 #include "rollout/engine.h"
 #include "objective/preference.h"
 #include "train/onpolicy_loop.h"
+#include "pipeline/preference_data.h"
 #include "train/preference.h"
+#include "train/preference_strength.h"
 #include "train/reward_model.h"
 #include "train/sft.h"
 
@@ -154,6 +156,8 @@ struct RewardModelSection {
   std::string use;
   int64_t pairs_per_problem = 4;
   bool reference_solutions = false;
+  std::string outside;
+  train::StrengthOptions strength;
   train::RewardModelOptions train;
   template <class V>
   void visit(V& v) {
@@ -161,6 +165,8 @@ struct RewardModelSection {
     v("use", use, "a reward-model folder (sequence classification, one label) that takes the place of this stage");
     v("pairs_per_problem", pairs_per_problem, "most right/wrong pairs of one problem to learn from");
     v("reference_solutions", reference_solutions, "learn from the reference solution, too, where the policy was never right");
+    v("outside", outside, "meta_rate: sample file of answers from outside the training distribution");
+    v.group("strength", strength, "an ensemble measures how far each preference can be trusted");
     train.visit(v);
   }
 };
@@ -429,6 +435,7 @@ struct Recipe {
   RewardModelSection reward_model;
   GeneratorSection generator;
   NegativesSection negatives;
+  PreferenceDataOptions preference_data;
   train::PreferenceTrainOptions preference;
   StepsSection steps;
   SelfTrainingSection self_training;
@@ -452,6 +459,7 @@ struct Recipe {
     v.group("reward_model", reward_model, "4. reward model on them");
     v.group("generator", generator, "5. reverse RL: a generator of plausible wrong answers");
     v.group("negatives", negatives, "6. sampling, filtering, pairing");
+    v.group("preference_data", preference_data, "6b. what is made of the pairs before training");
     v.group("preference", preference, "7. preference training of the policy, on both kinds of negatives");
     v.group("steps", steps, "values and labels of steps, per-step preference training");
     v.group("self_training", self_training, "rounds of self-training");

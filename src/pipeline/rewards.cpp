@@ -1,5 +1,10 @@
 #include "pipeline/rewards.h"
 
+#include <optional>
+
+#include "base/error.h"
+#include "pipeline/offline.h"
+
 #include "data/verification.h"
 #include "rollout/reward_model_scorer.h"
 
@@ -32,12 +37,32 @@ train::RewardFunction reward_function(std::shared_ptr<Composite> composite) {
   };
 }
 
-train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::PolicyProblem>& problems, std::shared_ptr<Composite> reward, const train::OnPolicyOptions& options,
+train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::PolicyProblem>& all_problems, std::shared_ptr<Composite> composite, const train::OnPolicyOptions& options,
                                    const rollout::EngineOptions& engine_options, const train::StageContext& context) {
   rollout::LocalEngine engine(model.model, model.tokenizer, engine_options, "");
   std::shared_ptr<nn::Transformer> reference;
-  if (options.objective.kl_coefficient > 0) reference = std::make_shared<nn::Transformer>(model.model->clone());
-  return train::train_on_policy(*model.model, problems, {&engine, {}}, reward_function(std::move(reward)), options, context, reference.get());
+  const bool distils = options.distillation.coefficient > 0;
+  if (options.objective.kl_coefficient > 0 || distils) reference = std::make_shared<nn::Transformer>(model.model->clone());
+  std::vector<train::PolicyProblem> problems = all_problems;
+  train::PolicySampler sampler{&engine, {}};
+  std::optional<FileGenerator> replay;
+  if (!options.replay.empty()) {
+    replay.emplace(options.replay);
+    sampler.generator = &*replay;
+    std::erase_if(problems, [&](const auto& p) { return !replay->has(p.problem.id); });
+    if (problems.empty()) throw Error("it holds no sample of the training problems", options.replay, "replay the samples of these problems");
+  }
+  if (!options.inject.empty()) sampler.offline = right_answers(options.inject, problems, *model.tokenizer);
+  if (distils) sampler.old_right = solved(engine, problems, options.max_completion_tokens, options.stop);
+  auto reward = reward_function(std::move(composite));
+  if (options.right_step_factor) {
+    sampler.tokenizer = &*model.tokenizer;
+    reward = [inner = std::move(reward)](std::span<const RewardItem> items, std::span<Sample> samples) {
+      inner(items, samples);
+      for (size_t i = 0; i < samples.size(); ++i) mark_right_steps(*items[i].problem, samples[i]);
+    };
+  }
+  return train::train_on_policy(*model.model, problems, sampler, reward, options, context, reference.get());
 }
 
 std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm) { return std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer); }

@@ -127,6 +127,13 @@ std::map<std::string, std::string> prompt_map(const StageRun& run, const text::T
   return out;
 }
 
+static std::vector<Problem> all_known_problems(const StageRun& run) {
+  auto out = run.training_problems();
+  for (const auto& split : run.splits())
+    for (auto& p : run.split(split)) out.push_back(std::move(p));
+  return out;
+}
+
 static void reward_model(StageRun& run) {
   const RewardModelSection& s = run.recipe.reward_model;
   const auto problems = run.training_problems();
@@ -141,7 +148,16 @@ static void reward_model(StageRun& run) {
     require_pairs(pairs, "reward_model");
     train::RunLog log(run.path(report::kMetricsFile), run.stage);
     nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
-    const auto result = train::train_reward_model(trained, preference_examples(*rm.base.tokenizer, pairs.pairs), s.train, run.context(log));
+    auto examples = preference_examples(*rm.base.tokenizer, pairs.pairs);
+    if (s.strength.models > 0) {
+      const auto strength = train::preference_strength(trained, examples, s.strength, s.train, run.context(log));
+      train::StrengthFigures figures;
+      examples = train::apply_strength(std::move(examples), strength, s.strength, figures);
+      run.facts["flipped"] = figures.flipped, run.facts["ambiguous_dropped"] = figures.dropped, run.facts["soft_labels"] = figures.softened;
+    }
+    std::vector<train::Example> outside;
+    if (!s.outside.empty()) outside = outside_examples(run.recipe.prompt, *rm.base.tokenizer, s.outside, all_known_problems(run));
+    const auto result = train::train_reward_model(trained, std::move(examples), s.train, run.context(log), std::move(outside));
     save_reward_model(run.path(report::model_folder("reward")), rm);
     run.facts["pairs"] = pairs.pairs.size(), run.facts["steps"] = result.steps;
     add_figures(run.facts, result.last, {"loss", "accuracy"});
@@ -296,8 +312,8 @@ void preference_stage(StageRun& run, const std::string& pairs_file, const std::s
   train::RunLog log(run.path(report::kMetricsFile), run.stage);
   auto context = run.context(log);
   context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
-  const auto result = objective::info(options.objective.loss).unpaired ? train::train_unpaired(*model.model, unpaired_examples(*model.tokenizer, pairs), options, context)
-                                                                       : train::train_preference(*model.model, preference_examples(*model.tokenizer, pairs), options, context);
+  train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data, run.recipe.seed), {}};
+  const auto result = train::train_preference(*model.model, std::move(data), options, context);
   save_model(run.path(report::model_folder(to)), model);
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
   add_figures(run.facts, result.last, {"loss", "rewards/accuracy", "rewards/margin", "delta/chosen", "delta/rejected"});
@@ -406,6 +422,10 @@ std::vector<Stage> stages(const Recipe& r) {
   std::vector<Stage> out;
   const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
   auto used = [](const std::string& use) { return use.empty() ? std::vector<fs::path>{} : std::vector<fs::path>{use}; };
+  auto joined = [](std::vector<fs::path> a, const std::vector<fs::path>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+  };
   auto replaced = [](const std::string& use) { return use.empty() ? std::string() : "replaced by " + use; };
 
   Stage data{"data", "problems", {}, {report::problems_file("train")}, "", options_json(r.data), {}, make_data};
@@ -419,13 +439,13 @@ std::vector<Stage> stages(const Recipe& r) {
   out.push_back({"sft", "supervised start on worked solutions", {"data", "model"}, {model_folder("sft")},
                  !r.sft.enabled ? "disabled" : replaced(r.sft.use), {options_json(r.sft), prompt, model}, used(r.sft.use), sft});
   out.push_back({"rl", "RL with verifiable rewards: the policy", {"sft"}, {model_folder("rl")}, !r.rl.enabled ? "disabled" : replaced(r.rl.use),
-                 {options_json(r.rl), prompt, model, engine}, used(r.rl.use), rl});
+                 {options_json(r.rl), prompt, model, engine}, joined(used(r.rl.use), joined(used(r.rl.train.replay), used(r.rl.train.inject == "solutions" ? "" : r.rl.train.inject))), rl});
   out.push_back({"policy_samples", "the policy's right and wrong answers", {"rl"}, {report::samples_file("policy")}, replaced(r.policy_samples.use),
                  {options_json(r.policy_samples), prompt, engine}, used(r.policy_samples.use), policy_samples});
   const bool rm_made = r.reward_model.enabled && r.reward_model.use.empty();
   out.push_back({"reward_model", rm_made ? "reward model on right and wrong answers" : "scores of the given reward model", {"policy_samples"},
                  rm_made ? std::vector<std::string>{model_folder("reward"), report::samples_file("policy")} : std::vector<std::string>{report::samples_file("policy")},
-                 r.reward_model.enabled ? "" : "disabled", {options_json(r.reward_model), prompt, model}, used(r.reward_model.use), reward_model});
+                 r.reward_model.enabled ? "" : "disabled", {options_json(r.reward_model), prompt, model}, joined(used(r.reward_model.use), used(r.reward_model.outside)), reward_model});
   const bool warm = r.generator.warm_start.enabled;
   std::string no_generator;
   if (!r.negatives.sampling.use.empty())
@@ -448,7 +468,7 @@ std::vector<Stage> stages(const Recipe& r) {
       if (stage.name == "generator" || stage.name == "negatives") stage.needs.push_back("model");  // it judges
   for (const char* name : {"rejection", "plausible"})
     out.push_back({std::string("dpo_") + name, fmt::format("preference training on {} negatives", name == std::string("rejection") ? "rejection-sampled" : "plausible"),
-                   {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {options_json(r.preference), model}, {}, [name](StageRun& run) { dpo(run, name); }});
+                   {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {options_json(r.preference), options_json(r.preference_data), model}, {}, [name](StageRun& run) { dpo(run, name); }});
   std::vector<std::string> evaluated;
   auto evaluate = [&](const std::string& policy, const std::string& need) {
     out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt, engine}, {},
@@ -460,7 +480,7 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.rl.enabled) evaluate("rl", "rl");
   step_stages(r, out);
   if (r.steps.enabled && r.steps.train) {
-    out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {options_json(r.preference), model}, {},
+    out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {options_json(r.preference), options_json(r.preference_data), model}, {},
                    [](StageRun& run) { dpo(run, "steps"); }});
     evaluate("dpo_steps", "dpo_steps");
   }

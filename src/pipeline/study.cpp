@@ -93,6 +93,7 @@ train::PreferenceTrainOptions with_loss(const Recipe& recipe, objective::Prefere
   if (loss == recipe.preference.objective.loss) return options;
   options.objective = {};  // each loss with its own β and likelihood term
   options.objective.loss = loss;
+  options.unpair = objective::info(loss).unpaired;
   return options;
 }
 
@@ -185,14 +186,14 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
   }
   for (const auto source : r.study.sources) {
     const std::string name = name_of(source), to = "from_" + name;
-    out.push_back({"train_" + to, "preference training on " + name + " negatives", {"equal_pairs"}, {model_folder(to)}, "", {options_json(r.preference), model}, {},
+    out.push_back({"train_" + to, "preference training on " + name + " negatives", {"equal_pairs"}, {model_folder(to)}, "", {options_json(r.preference), options_json(r.preference_data), model}, {},
                    [=](StageRun& run) { preference_stage(run, pairs_file(name), to, run.recipe.preference, "study"); }});
     evaluate(to, "train_" + to, to, r.eval, 0);
   }
   for (const auto loss : r.study.losses) {
     const std::string to = "loss_" + name_of(loss), pairs = pairs_file("all_" + name_of(r.study.loss_source));
     const auto options = with_loss(r, loss);
-    out.push_back({"train_" + to, "preference training with the loss " + name_of(loss), {"negatives_" + name_of(r.study.loss_source)}, {model_folder(to)}, "", {options_json(options), model}, {},
+    out.push_back({"train_" + to, "preference training with the loss " + name_of(loss), {"negatives_" + name_of(r.study.loss_source)}, {model_folder(to)}, "", {options_json(options), options_json(r.preference_data), model}, {},
                    [=](StageRun& run) { preference_stage(run, pairs, to, options, "study"); }});
     evaluate(to, "train_" + to, to, r.eval, 0);
   }

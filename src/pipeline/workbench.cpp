@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "io/jsonl.h"
 #include "base/random.h"
 #include "data/verification.h"
 #include "nn/value_head.h"
@@ -131,8 +132,16 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
   return out;
 }
 
-std::vector<train::UnpairedExample> unpaired_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs) {
-  return train::tokenise_unpaired(encoder(tokenizer), text_pairs(tokenizer, pairs));
+std::vector<train::Example> outside_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::filesystem::path& samples, const std::vector<Problem>& problems) {
+  std::map<std::string, const Problem*> known;
+  for (const auto& p : problems) known[p.id] = &p;
+  std::vector<train::Example> out;
+  for (const auto& s : read_jsonl<Sample>(samples)) {
+    const auto found = known.find(s.problem_id);
+    if (found == known.end()) throw Error(fmt::format("problem {} of a sample is unknown", s.problem_id), samples.string(), "use samples of the recipe's training or evaluation problems");
+    out.push_back({fmt::format("{}/{}", s.problem_id, s.sample_id), tokenizer.encode(render_prompt(prompt, tokenizer, found->second->problem)), completion_tokens(tokenizer, s.text)});
+  }
+  return out;
 }
 
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples) {

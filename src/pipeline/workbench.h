@@ -42,8 +42,8 @@ std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tok
 train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text);
 std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
 std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
-// Chosen and rejected as answers judged alone, for the unpaired losses.
-std::vector<train::UnpairedExample> unpaired_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
+// Answers of a sample file as prompt and completion, without labels. Throws Error when a sample's problem is not among `problems`.
+std::vector<train::Example> outside_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::filesystem::path& samples, const std::vector<Problem>& problems);
 
 // Per-token log-probability of each sample under the model, into scores["policy_logprob"].
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples);

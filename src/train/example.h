@@ -23,6 +23,10 @@ struct PreferenceExample {
   std::vector<Tokens> rejected;
   double margin = 0, weight = 1;
   std::optional<double> label;  // chance that chosen is truly better, in place of 1 − label_smoothing
+  bool step = false;            // chosen and rejected are one step each, and the prompt ends with what both share: per-step DPO
+  bool old_right = true;        // the reference policy solves this problem: focal distillation
+  Tokens view = {};             // another way of writing chosen, with its surface cues removed: contrastive term; empty: none
+  double bias = 0;              // how surely a shallow classifier tells this pair apart, 0 … 1: weight in the contrastive term
 };
 
 // One answer judged alone: unpaired preference losses.

@@ -34,18 +34,27 @@ std::vector<std::vector<int64_t>> cut(const FileTask& task, std::span<const int6
   return micro_batches(records, [&](int64_t r) { return task.tokens(r); }, budget);
 }
 
-std::map<std::string, double> validate_on(const nn::Transformer& model, FileTask& task, const std::vector<int64_t>& records, const FileLoopOptions& options) {
+// Every size-th record: this rank's share of a batch.
+std::vector<int64_t> share(const std::vector<int64_t>& records, const StageContext& context) {
+  std::vector<int64_t> out;
+  for (size_t i = size_t(context.rank()); i < records.size(); i += size_t(context.size())) out.push_back(records[i]);
+  return out;
+}
+
+std::map<std::string, double> validate_on(nn::Transformer& model, FileTask& task, const std::vector<int64_t>& records, const FileLoopOptions& options, const StageContext& context,
+                                          Session& session) {
   at::NoGradGuard guard;
   objective::Statistics figures;
   at::Tensor total = at::zeros({}, at::kDouble);
   auto counts = task.counts(records);
-  const auto micros = cut(task, records, options.batch.micro_batch_tokens);
-  counts.micro_batches = int64_t(micros.size());
-  task.begin_step(model, records, options);
+  const auto mine = share(records, context);
+  const auto micros = cut(task, mine, options.batch.micro_batch_tokens);
+  counts.micro_batches = int64_t(session.over_ranks(double(micros.size())));
+  task.begin_step(model, records, options, {session.step(), session.total_steps(), false});
   for (const auto& micro : micros) total += task.loss(model, micro, counts, {}, figures).detach().cpu().to(at::kDouble);
   std::map<std::string, double> out;
-  for (const auto& [name, value] : figures.values()) out["validation/" + name] = value;
-  out["validation/loss"] = total.item<double>();
+  for (const auto& [name, value] : over_ranks(figures, context.ranks, context.stage + ": validation").values()) out["validation/" + name] = value;
+  out["validation/loss"] = session.over_ranks(total.item<double>());
   return out;
 }
 
@@ -66,9 +75,12 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
   const Split records = split(task, options.validation_share, context.seed);
   if (records.training.empty())
     throw Error("there is no record to train on", context.stage, task.size() == 0 ? "look at the stage that made the records, or at the records dropped as too long above" : "lower validation_share");
+  if (context.size() > 1 && !task.shares_work()) throw UsageError("this loss keeps a running state that several processes would not share", context.stage, "train it with one process, or use loss: kto");
   task.prepare(model, context, options);
-  options_json.erase("checkpoint");
+  for (const char* key : {"checkpoint", "recompute", "validate_every"}) options_json.erase(key);
+  if (options_json.contains("batch")) options_json["batch"].erase("micro_batch_tokens");
   Session session(context, model, task.extra_parameters(), options.optimizer, options.checkpoint, std::move(options_json), task.data_hash());
+  session.keep(task.kept_tensors());
   const auto n = int64_t(records.training.size());
   const int64_t steps = update_count(options.batch, n);
   task.load_state(session.resume(steps, steps));
@@ -82,11 +94,11 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
     std::vector<int64_t> batch = order.at(first, std::min(first + options.batch.batch_size, std::max(end, first + 1)));
     for (auto& r : batch) r = records.training[size_t(r)];
     auto counts = task.counts(batch);
-    const auto micros = cut(task, batch, options.batch.micro_batch_tokens);
-    counts.micro_batches = int64_t(micros.size());
+    const auto micros = cut(task, share(batch, context), options.batch.micro_batch_tokens);
+    counts.micro_batches = int64_t(session.over_ranks(double(micros.size())));
     {
       at::NoGradGuard guard;
-      task.begin_step(model, batch, options);
+      task.begin_step(model, batch, options, {session.step(), steps, true});
     }
     objective::Statistics figures;
     int64_t tokens = 0;
@@ -97,8 +109,13 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
       loss += value.item<double>();
       for (const int64_t r : micro) tokens += task.tokens(r);
     }
+    {
+      at::NoGradGuard guard;
+      task.before_update(model);
+    }
     session.update([&] { return describe(task, batch); }, figures);
-    auto values = figures.values();
+    loss = session.over_ranks(loss), tokens = int64_t(session.over_ranks(double(tokens)));
+    auto values = over_ranks(figures, context.ranks, fmt::format("{}: figures of step {}", context.stage, session.step() + 1)).values();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     values["loss"] = loss;
     values["tokens"] = double(tokens);
@@ -107,7 +124,7 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
     task.end_step(values);
     const bool last = session.step() + 1 == steps;
     if (!records.held_out.empty() && (last || (options.validate_every > 0 && (session.step() + 1) % options.validate_every == 0))) {
-      result.validation = validate_on(model, task, records.held_out, options);
+      result.validation = validate_on(model, task, records.held_out, options, context, session);
       values.insert(result.validation.begin(), result.validation.end());
     }
     const std::string note = task.note(values);

@@ -39,6 +39,13 @@ struct FileLoopOptions {
   void validate(const std::string& where) const;
 };
 
+// Where an update stands in the whole of them.
+struct StepPlace {
+  int64_t step = 0, steps = 1;  // finished updates, all updates
+  bool training = true;         // false: a measurement of held-out records
+  double share() const { return steps > 1 ? double(step) / double(steps - 1) : 0; }
+};
+
 class FileTask {
  public:
   virtual ~FileTask() = default;
@@ -51,14 +58,20 @@ class FileTask {
   virtual void prepare(const nn::Transformer& /*model*/, const StageContext& /*context*/, const FileLoopOptions& /*options*/) {}
   // What the loss of an update over these records is divided by (micro_batches is filled in by the loop).
   virtual objective::StepCounts counts(std::span<const int64_t> records) const = 0;
-  // Before an update's micro-batches, without gradients.
-  virtual void begin_step(const nn::Transformer& /*model*/, std::span<const int64_t> /*records*/, const FileLoopOptions& /*options*/) {}
+  // Before an update's micro-batches (all its records, on every rank), without gradients. May move the weights if before_update() puts them back.
+  virtual void begin_step(nn::Transformer& /*model*/, std::span<const int64_t> /*records*/, const FileLoopOptions& /*options*/, const StepPlace& /*place*/) {}
+  // After the update's last micro-batch, before its gradients are applied; without gradients.
+  virtual void before_update(nn::Transformer& /*model*/) {}
+  // Tensors that a resume needs besides the weights and changes in place.
+  virtual std::map<std::string, at::Tensor> kept_tensors() { return {}; }
   // Loss of a micro-batch; the losses of an update's micro-batches add up to the update's.
   virtual at::Tensor loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,
                           objective::Statistics& figures) = 0;
   // After an update: warnings about its figures.
   virtual void end_step(const std::map<std::string, double>& /*figures*/) {}
   virtual std::string note(const std::map<std::string, double>& figures) const;  // for the progress line
+  // false: its running state is not shared, so that several ranks would drift apart.
+  virtual bool shares_work() const { return true; }
   // What a resume needs besides the weights.
   virtual nlohmann::json state() const { return nlohmann::json::object(); }
   virtual void load_state(const nlohmann::json& /*state*/) {}

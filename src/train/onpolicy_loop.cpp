@@ -8,6 +8,8 @@
 #include "base/random.h"
 #include "config/options.h"
 #include "nn/logprob.h"
+#include "nn/value_head.h"
+#include "text/detokenizer.h"
 #include "train/fit.h"
 #include "train/rollout_step.h"
 
@@ -19,7 +21,9 @@ namespace {
 struct Trained {
   const Sample* sample;
   double advantage;
-  at::Tensor old_logprob, reference_logprob;  // [tokens], CPU; undefined when not needed
+  at::Tensor old_logprob, reference_logprob;       // [tokens], CPU; undefined when not needed
+  at::Tensor token_advantage, values, returns;     // [tokens], CPU: loss ppo; token_advantage for step credits too
+  bool offline() const { return sample->source == kInjected; }
 };
 
 // Samples of one group that are packed behind one copy of its prompt.
@@ -33,10 +37,12 @@ struct Unit {
   }
 };
 
-// What one update learns from: the units to compute, and what the loss is divided by (samples without signal included).
+// What one update learns from: the units this rank computes, and what the loss is divided by (samples without signal and those of
+// other ranks included).
 struct Update {
   std::vector<Unit> units;
   objective::StepCounts counts;
+  bool empty = true;  // on every rank
 };
 
 struct PackedUnits {
@@ -71,8 +77,9 @@ std::vector<std::vector<const Unit*>> cut(const std::vector<Unit>& units, int64_
 
 class OnPolicyLoop {
  public:
-  OnPolicyLoop(nn::Transformer& policy, const nn::Transformer* reference, const OnPolicyOptions& options, Session& session, uint64_t seed)
-      : policy_(policy), reference_(reference), options_(options), session_(session), seed_(seed), objective_(options.objective) {
+  OnPolicyLoop(nn::Transformer& policy, const nn::Transformer* reference, at::Tensor critic, const PolicySampler& sampler, const OnPolicyOptions& options, Session& session,
+               const StageContext& context)
+      : policy_(policy), reference_(reference), critic_(std::move(critic)), sampler_(sampler), options_(options), session_(session), context_(context), objective_(options.objective) {
     if (objective_.constant_tokens == 0) objective_.constant_tokens = options.max_completion_tokens;
   }
 
@@ -80,11 +87,13 @@ class OnPolicyLoop {
   bool learn(std::vector<Group>& groups, objective::Statistics& figures, double& loss, int64_t& trained_tokens) {
     std::vector<std::vector<Trained>> trained = choose(groups);
     fill_fixed_logprobs(groups, trained);
+    if (critic_.defined()) estimate_advantages(trained);
+    else if (options_.right_step_factor) credit_right_steps(trained);
     int updates = 0;
     loss = 0;
     for (int pass = 0; pass < options_.updates_per_batch; ++pass) {
       for (Update& update : partition(groups, trained, pass)) {
-        if (update.units.empty()) continue;
+        if (update.empty) continue;
         loss += apply(update, figures, trained_tokens);
         ++updates;
       }
@@ -94,15 +103,20 @@ class OnPolicyLoop {
   }
 
  private:
-  bool skips_flat() const { return options_.objective.kl_coefficient == 0 && options_.objective.entropy_coefficient == 0; }
+  bool skips_flat() const {
+    return options_.objective.kl_coefficient == 0 && options_.objective.entropy_coefficient == 0 && options_.distillation.coefficient == 0 && !critic_.defined() && options_.replay.empty();
+  }
   bool masked(const Sample& s) const { return s.finish_reason == Finish::kError || !s.reward || (options_.over_long == OverLong::kMask && s.finish_reason == Finish::kLength); }
 
+  bool trains(const Group& group, size_t i) const { return !masked(group.samples[i]) && (!skips_flat() || group.advantages[i] != 0); }
+
+  // Samples of this rank's groups that take part in the forward pass.
   std::vector<std::vector<Trained>> choose(const std::vector<Group>& groups) const {
     std::vector<std::vector<Trained>> out(groups.size());
-    for (size_t g = 0; g < groups.size(); ++g)
+    for (size_t g = size_t(context_.rank()); g < groups.size(); g += size_t(context_.size()))
       for (size_t i = 0; i < groups[g].samples.size(); ++i) {
         const Sample& s = groups[g].samples[i];
-        if (masked(s) || (skips_flat() && groups[g].advantages[i] == 0)) continue;
+        if (!trains(groups[g], i)) continue;
         out[g].push_back({&s, groups[g].advantages[i], {}, {}});
       }
     return out;
@@ -111,19 +125,68 @@ class OnPolicyLoop {
   // Log-probabilities that do not change while the step's updates are made.
   void fill_fixed_logprobs(const std::vector<Group>& groups, std::vector<std::vector<Trained>>& trained) {
     const bool several = options_.updates_per_batch * options_.minibatches > 1;
-    const bool old = options_.sampler_arithmetic == SamplerArithmetic::kOther && several;
+    const bool own = options_.sampler_arithmetic == SamplerArithmetic::kSame || behaviour();
+    bool old = !own && several;
     for (auto& group : trained)
       for (Trained& t : group)
-        if (options_.sampler_arithmetic == SamplerArithmetic::kSame) t.old_logprob = at::tensor(t.sample->logprobs);
-    if (!old && !reference_) return;
+        if (own && t.sample->logprobs.size() == t.sample->token_ids.size()) t.old_logprob = at::tensor(t.sample->logprobs);
+        else if (own) old = true;  // an injected answer whose author is unknown: taken as the policy's own
+    const bool reference = reference_ && (options_.objective.kl_coefficient != 0);
+    if (!old && !reference && !critic_.defined()) return;
     at::NoGradGuard guard;
     const std::vector<Unit> all = units(groups, trained, {});
     for (const auto& micro : cut(all, options_.micro_batch_tokens)) {
       session_.poll();
       const PackedUnits packed = pack(micro, policy_.device());
-      if (old) store(packed, logprobs(policy_, packed.batch), &Trained::old_logprob);
-      if (reference_) store(packed, logprobs(*reference_, packed.batch), &Trained::reference_logprob);
+      if (critic_.defined()) {
+        const at::Tensor hidden = policy_.hidden(packed.batch.packed).index_select(0, packed.batch.rows);
+        store(packed, nn::score_tokens(hidden, critic_).cpu(), &Trained::values);
+        if (old) store(packed, nn::token_logprobs(hidden, policy_.output_weight(), packed.batch.targets, options_.temperature).logprob.cpu(), &Trained::old_logprob, own);
+      } else if (old) {
+        store(packed, logprobs(policy_, packed.batch), &Trained::old_logprob, own);
+      }
+      if (reference) store(packed, logprobs(*reference_, packed.batch), &Trained::reference_logprob);
     }
+  }
+
+  // The loss measures the distance from the policy that sampled, by that policy's own numbers.
+  bool behaviour() const { return options_.objective.loss == objective::PolicyLoss::kBcpg; }
+
+  void estimate_advantages(std::vector<std::vector<Trained>>& trained) {
+    double sum = 0, squares = 0, tokens = 0;
+    for (auto& group : trained)
+      for (Trained& t : group) {
+        const auto n = t.values.size(0);
+        at::Tensor rewards = at::zeros({n});
+        rewards[n - 1] = t.advantage;
+        auto gae = objective::generalized_advantages(rewards, t.values, at::zeros({n}, at::kLong), options_.critic.gamma, options_.critic.lambda);
+        t.token_advantage = gae.advantages, t.returns = gae.returns;
+        const at::Tensor a = gae.advantages.to(at::kDouble);
+        sum += a.sum().item<double>(), squares += a.square().sum().item<double>(), tokens += double(n);
+      }
+    if (!options_.critic.whiten) return;
+    sum = session_.over_ranks(sum), squares = session_.over_ranks(squares), tokens = session_.over_ranks(tokens);
+    if (tokens < 2) return;
+    const double mean = sum / tokens, deviation = std::sqrt(std::max(squares / tokens - mean * mean, 0.0));
+    for (auto& group : trained)
+      for (Trained& t : group) t.token_advantage = (t.token_advantage - mean) / (deviation + 1e-8);
+  }
+
+  // A token belongs to the step that holds its last byte.
+  void credit_right_steps(std::vector<std::vector<Trained>>& trained) const {
+    for (auto& group : trained)
+      for (Trained& t : group) {
+        t.token_advantage = at::full({int64_t(t.sample->token_ids.size())}, t.advantage);
+        if (t.advantage >= 0 || t.sample->correct.value_or(false) || t.sample->steps.empty()) continue;
+        float* a = t.token_advantage.mutable_data_ptr<float>();
+        text::Detokenizer text(*sampler_.tokenizer);
+        for (size_t i = 0; i < t.sample->token_ids.size(); ++i) {
+          text.add(t.sample->token_ids[i]);
+          const auto last = int64_t(text.text().size()) - 1;
+          for (const Step& step : t.sample->steps)
+            if (step.correct.value_or(false) && step.begin <= last && last < step.end) a[i] *= float(*options_.right_step_factor);
+        }
+      }
   }
 
   at::Tensor logprobs(const nn::Transformer& model, const CompletionBatch& batch) const {
@@ -131,11 +194,11 @@ class OnPolicyLoop {
     return nn::token_logprobs(hidden, model.output_weight(), batch.targets, options_.temperature).logprob.cpu();
   }
 
-  static void store(const PackedUnits& packed, const at::Tensor& values, at::Tensor Trained::*field) {
+  static void store(const PackedUnits& packed, const at::Tensor& values, at::Tensor Trained::*field, bool keep = false) {
     int64_t begin = 0;
     for (Trained* t : packed.samples) {
       const auto n = int64_t(t->sample->token_ids.size());
-      t->*field = values.slice(0, begin, begin + n);
+      if (!keep || !(t->*field).defined()) t->*field = values.slice(0, begin, begin + n);
       begin += n;
     }
   }
@@ -161,15 +224,17 @@ class OnPolicyLoop {
   std::vector<Update> partition(const std::vector<Group>& groups, std::vector<std::vector<Trained>>& trained, int pass) const {
     std::vector<size_t> order(groups.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-    if (options_.minibatches > 1) Stream(mix64(seed_, uint64_t(session_.step())), mix64(hash64("minibatches"), uint64_t(pass))).shuffle(order);
+    if (options_.minibatches > 1) Stream(mix64(context_.seed, uint64_t(session_.step())), mix64(hash64("minibatches"), uint64_t(pass))).shuffle(order);
     std::vector<Update> out;
     const auto parts = size_t(options_.minibatches);
     for (size_t m = 0; m < parts; ++m) {
       const std::vector<size_t> which(order.begin() + ptrdiff_t(order.size() * m / parts), order.begin() + ptrdiff_t(order.size() * (m + 1) / parts));
       if (which.empty()) continue;
-      Update update{units(groups, trained, which), {}};
+      Update update{units(groups, trained, which), {}, true};
       for (const size_t g : which)
-        for (const Sample& s : groups[g].samples) {
+        for (size_t i = 0; i < groups[g].samples.size(); ++i) {
+          const Sample& s = groups[g].samples[i];
+          update.empty = update.empty && !trains(groups[g], i);
           if (s.finish_reason == Finish::kError || !s.reward) continue;
           ++update.counts.sequences;
           if (!masked(s)) update.counts.tokens += int64_t(s.token_ids.size());
@@ -182,32 +247,37 @@ class OnPolicyLoop {
   double apply(const Update& update, objective::Statistics& figures, int64_t& trained_tokens) {
     const auto micros = cut(update.units, options_.micro_batch_tokens);
     objective::StepCounts counts = update.counts;
-    counts.micro_batches = int64_t(micros.size());
-    const auto describe = [&] { return fmt::format("problems {}{}", update.units[0].problem->problem.id, update.units.size() > 1 ? " and others" : ""); };
+    counts.micro_batches = int64_t(session_.over_ranks(double(micros.size())));
+    const auto describe = [&] { return update.units.empty() ? std::string("problems of other ranks") : fmt::format("problems {}{}", update.units[0].problem->problem.id, update.units.size() > 1 ? " and others" : ""); };
     double loss = 0, mismatch = 0, tokens = 0;
     for (const auto& micro : micros) {
       const PackedUnits packed = pack(micro, policy_.device());
       const auto& batch = packed.batch;
       const at::Tensor hidden = policy_.hidden(batch.packed, {.recompute = options_.recompute}).index_select(0, batch.rows);
       const auto result = nn::token_logprobs(hidden, policy_.output_weight(), batch.targets, options_.temperature, /*entropy=*/true);
-      const at::Tensor value = policy_value(packed, result, counts, figures, mismatch);
+      at::Tensor value = policy_value(packed, result, counts, figures, mismatch);
+      if (critic_.defined()) value = value + critic_value(packed, hidden, counts, figures);
+      if (options_.distillation.coefficient != 0) value = value + distillation_value(packed, hidden, counts, figures);
       session_.backward(value, describe);
       loss += value.item<double>();
       tokens += double(batch.targets.size(0));
       trained_tokens += batch.packed.tokens.size(0);
     }
-    if (!session_.weights_moved()) check_sampler(mismatch / std::max(tokens, 1.0), figures);
+    if (!checked_) check_sampler(session_.over_ranks(mismatch) / std::max(session_.over_ranks(tokens), 1.0));
     session_.update(describe, figures);
-    return loss;
+    return session_.over_ranks(loss);
   }
 
   at::Tensor policy_value(const PackedUnits& packed, const nn::TokenLogprobs& result, const objective::StepCounts& counts, objective::Statistics& figures, double& mismatch) const {
     const at::Device device = policy_.device();
-    std::vector<float> sampler, advantage;
-    std::vector<at::Tensor> old, reference;
+    std::vector<float> sampler, advantage, own;
+    std::vector<at::Tensor> old, reference, token_advantage;
     for (const Trained* t : packed.samples) {
-      sampler.insert(sampler.end(), t->sample->logprobs.begin(), t->sample->logprobs.end());
+      if (t->sample->logprobs.size() == t->sample->token_ids.size()) sampler.insert(sampler.end(), t->sample->logprobs.begin(), t->sample->logprobs.end());
+      else sampler.resize(sampler.size() + t->sample->token_ids.size(), 0);  // not compared, see `own`
+      own.resize(sampler.size(), t->offline() ? 0.f : 1.f);
       advantage.push_back(float(t->advantage));
+      if (t->token_advantage.defined()) token_advantage.push_back(t->token_advantage);
       if (t->old_logprob.defined()) old.push_back(t->old_logprob);
       if (t->reference_logprob.defined()) reference.push_back(t->reference_logprob);
     }
@@ -215,14 +285,15 @@ class OnPolicyLoop {
     objective::PolicyBatch b;
     b.logprob = result.logprob;
     b.entropy = result.entropy;
-    b.advantage = at::tensor(advantage).to(device);
+    if (token_advantage.empty()) b.advantage = at::tensor(advantage).to(device);
+    else b.token_advantage = at::cat(token_advantage).to(device);
     b.sequence = packed.batch.sequence;
     b.sequences = packed.batch.completions();
     if (!old.empty()) b.old_logprob = at::cat(old).to(device);
     if (!reference.empty()) b.reference_logprob = at::cat(reference).to(device);
-    if (options_.sampler_arithmetic == SamplerArithmetic::kOther) b.sampler_logprob = sampler_logprob;
-    if (!session_.weights_moved()) {
-      const at::Tensor away = (result.logprob.detach() - sampler_logprob).exp().sub(1).abs().to(at::kDouble);
+    if (options_.sampler_arithmetic == SamplerArithmetic::kOther && !behaviour()) b.sampler_logprob = sampler_logprob;
+    if (!session_.weights_moved() && options_.replay.empty()) {
+      const at::Tensor away = (result.logprob.detach() - sampler_logprob).exp().sub(1).abs().to(at::kDouble) * at::tensor(own).to(device);
       mismatch += away.sum().item<double>();
       figures.mean("sampler_mismatch", away);
       figures.maximum("sampler_mismatch/max", away);
@@ -232,12 +303,47 @@ class OnPolicyLoop {
     return loss.loss;
   }
 
+  at::Tensor critic_value(const PackedUnits& packed, const at::Tensor& hidden, const objective::StepCounts& counts, objective::Statistics& figures) const {
+    std::vector<at::Tensor> values, returns;
+    for (const Trained* t : packed.samples) values.push_back(t->values), returns.push_back(t->returns);
+    const at::Device device = policy_.device();
+    auto loss = objective::value_loss(nn::score_tokens(hidden, critic_), at::cat(values).to(device), at::cat(returns).to(device), options_.critic.clip, {}, counts);
+    figures.merge(loss.statistics);
+    return options_.critic.coefficient * loss.loss;
+  }
+
+  // Right answers stay as likely as under the reference, most of all on problems the start policy solved.
+  at::Tensor distillation_value(const PackedUnits& packed, const at::Tensor& hidden, const objective::StepCounts& counts, objective::Statistics& figures) const {
+    std::vector<int64_t> rows, sequence;
+    std::vector<uint8_t> old_right;
+    int64_t row = 0;
+    for (const Trained* t : packed.samples) {
+      const auto n = int64_t(t->sample->token_ids.size());
+      if (t->sample->correct.value_or(false)) {
+        for (int64_t i = 0; i < n; ++i) rows.push_back(row + i), sequence.push_back(int64_t(old_right.size()));
+        old_right.push_back(sampler_.old_right.count(t->sample->problem_id) > 0);
+      }
+      row += n;
+    }
+    if (rows.empty()) return at::zeros({}, hidden.options().dtype(at::kFloat));
+    const at::Device device = policy_.device();
+    const at::Tensor which = at::tensor(rows, at::kLong).to(device);
+    at::Tensor old_hidden;
+    {
+      at::NoGradGuard guard;
+      old_hidden = reference_->hidden(packed.batch.packed).index_select(0, packed.batch.rows).index_select(0, which);
+    }
+    const at::Tensor kl = objective::distribution_kl(hidden.index_select(0, which), policy_.output_weight(), old_hidden, reference_->output_weight(), options_.distillation.temperature);
+    auto result = objective::focal_distillation(kl, at::tensor(sequence, at::kLong).to(device), at::tensor(old_right, at::kByte).to(at::kBool).to(device), options_.distillation, counts);
+    figures.merge(result.statistics);
+    return result.loss;
+  }
+
   // Before the first update of this process: a policy that has not moved must give the sampler's own probabilities.
-  void check_sampler(double mismatch, objective::Statistics&) {
-    if (checked_) return;
+  void check_sampler(double mismatch) {
     checked_ = true;
     const double tolerance = policy_.type() == at::kFloat ? options_.ratio_tolerance : std::max(options_.ratio_tolerance, 0.1);
-    if (mismatch <= tolerance) return;
+    if (mismatch <= tolerance || !options_.replay.empty()) return;
     const std::string what = fmt::format("sampler and trainer disagree: the mean |ratio - 1| of a policy that has not moved is {:.3g}, at most {:.3g} is expected", mismatch, tolerance);
     if (options_.sampler_arithmetic == SamplerArithmetic::kOther) {
       log_warning("{}; truncated importance weights are on", what);
@@ -248,9 +354,11 @@ class OnPolicyLoop {
 
   nn::Transformer& policy_;
   const nn::Transformer* reference_;
+  at::Tensor critic_;  // [1, hidden]; undefined: no value head
+  const PolicySampler& sampler_;
   const OnPolicyOptions& options_;
   Session& session_;
-  uint64_t seed_;
+  const StageContext& context_;
   objective::PolicyLossOptions objective_;
   bool checked_ = false;
 };
@@ -286,16 +394,36 @@ nlohmann::json fingerprint_options(const OnPolicyOptions& options) {
 
 }  // namespace
 
+void CriticOptions::validate(const std::string& where) const {
+  if (gamma <= 0 || gamma > 1 || lambda < 0 || lambda > 1) throw UsageError("gamma must be in (0, 1], lambda in [0, 1]", where, "1 and 0.95 are usual");
+  if (clip < 0 || coefficient <= 0) throw UsageError("clip must not be negative, and coefficient must be above 0", where, "0.2 and 0.1 are usual");
+}
+
 void OnPolicyOptions::validate(const std::string& where) const {
   const auto require = [&](bool ok, const char* what, const char* hint = "") {
     if (!ok) throw UsageError(what, where, hint);
   };
   objective.validate(where);
-  require(objective.loss != objective::PolicyLoss::kPpo, "loss ppo needs a value head, which this loop does not train", "use grpo, dapo, gspo, cispo or reinforce");
+  const bool ppo = objective.loss == objective::PolicyLoss::kPpo;
+  require(!ppo || advantage.rule == AdvantageRule::kGroup || advantage.rule == AdvantageRule::kReward, "loss ppo takes its advantages from the critic: advantage.rule does nothing there",
+          "leave advantage.rule out, or use loss: grpo");
+  require(!ppo || (advantage.train_on == TrainOn::kBoth && relative_length == 0 && inject.empty() && !right_step_factor && !dynamic_sampling),
+          "advantage.train_on, relative_length, inject, right_step_factor and dynamic_sampling change group advantages, which loss ppo does not have", "leave them out, or use loss: grpo");
+  require(ppo || config::to_json(critic).dump() == config::to_json(CriticOptions{}).dump(), "the critic's options do nothing without loss: ppo", "use loss: ppo, or leave critic out");
+  const bool distils = distillation.coefficient != 0;
+  require(distils || config::to_json(distillation).dump() == config::to_json(objective::DistillationOptions{}).dump(), "distillation.base, focus and temperature do nothing while distillation.coefficient is 0",
+          "set distillation.coefficient");
+  require(relative_length >= 0 && relative_length < 1, "relative_length must be in [0, 1): a right answer stays worth more than a wrong one", "0.5 is usual");
+  require(inject_per_group >= 1 && inject_per_group < std::max(group_size, 2), "inject_per_group must be at least 1 and leave a sample of the policy in the group");
+  require(inject.empty() || sampler_arithmetic == SamplerArithmetic::kSame, "inject does not work with sampler_arithmetic: other", "use the local engine's own log-probabilities: sampler_arithmetic: same");
+  require(!right_step_factor || (*right_step_factor >= -1 && *right_step_factor < 1), "right_step_factor must be in [-1, 1)", "0: right steps of wrong samples are not punished");
+  require(!right_step_factor || advantage.train_on != TrainOn::kPositives, "right_step_factor changes wrong samples, and advantage.train_on: positives leaves none", "use both or negatives");
+  require(replay.empty() || objective.loss == objective::PolicyLoss::kBcpg, "replay learns from another policy's samples: it needs a loss that holds to that policy", "use loss: bcpg");
+  require(replay.empty() || (inject.empty() && !dynamic_sampling), "inject and dynamic_sampling do not work with replay: the samples are given", "leave them out");
   require(steps >= 1, "steps must be at least 1");
   require(problems_per_step >= 1, "problems_per_step must be at least 1");
   require(group_size >= 1, "group_size must be at least 1");
-  const bool grouped = advantage.rule == AdvantageRule::kGroup || advantage.rule == AdvantageRule::kGroupMean || advantage.rule == AdvantageRule::kLeaveOneOut || advantage.rule == AdvantageRule::kBatch;
+  const bool grouped = !ppo && (advantage.rule == AdvantageRule::kGroup || advantage.rule == AdvantageRule::kGroupMean || advantage.rule == AdvantageRule::kLeaveOneOut || advantage.rule == AdvantageRule::kBatch);
   require(!grouped || group_size >= 2, "this advantage rule compares the samples of a group: group_size must be at least 2", "raise group_size, or use advantage.rule: reward");
   require(max_completion_tokens >= 1, "max_completion_tokens must be at least 1");
   require(temperature > 0, "temperature must be positive: greedy samples of a group are all the same");
@@ -311,20 +439,28 @@ void OnPolicyOptions::validate(const std::string& where) const {
 }
 
 OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<PolicyProblem>& all_problems, const PolicySampler& sampler, const RewardFunction& reward,
-                               const OnPolicyOptions& options, const StageContext& context, const nn::Transformer* reference, const OnPolicyHooks& hooks) {
-  options.validate(context.stage);
+                               const OnPolicyOptions& given, const StageContext& context, const nn::Transformer* reference, const OnPolicyHooks& hooks) {
+  given.validate(context.stage);
+  OnPolicyOptions options = given;
+  const bool ppo = options.objective.loss == objective::PolicyLoss::kPpo;
+  if (ppo) options.advantage.rule = AdvantageRule::kReward;  // what GAE starts from
   FOIL_CHECK(sampler.generator);
-  const bool needs_reference = options.objective.kl_coefficient != 0;
-  if (needs_reference && !reference) throw UsageError("kl_coefficient > 0 needs a reference model", context.stage);
+  const bool needs_reference = options.objective.kl_coefficient != 0 || options.distillation.coefficient != 0;
+  if (needs_reference && !reference) throw UsageError("kl_coefficient and distillation.coefficient > 0 need a reference model", context.stage);
+  if (!options.inject.empty() && sampler.offline.empty())
+    throw UsageError("inject: there is no right answer to inject", context.stage, "name a sample file with right answers of these problems, or inject: solutions where the problems have solutions");
+  if (options.right_step_factor && !sampler.tokenizer) throw UsageError("right_step_factor needs the tokenizer and samples with marked steps", context.stage);
   const auto problems = that_fit(all_problems, policy.config(), options.max_completion_tokens, context.stage);
   if (options.problems_per_step > int64_t(problems.size()))
     log_warning("{}: problems_per_step {} is more than the {} problems there are: each step takes all of them", context.stage, options.problems_per_step, problems.size());
 
-  Session session(context, policy, {}, options.optimizer, options.checkpoint, fingerprint_options(options), data_hash(problems));
+  at::Tensor critic;
+  if (ppo) critic = at::zeros({1, policy.config().hidden_size}, at::kFloat).to(policy.device());
+  Session session(context, policy, ppo ? std::vector<NamedTensor>{{"critic.weight", critic}} : std::vector<NamedTensor>{}, options.optimizer, options.checkpoint, fingerprint_options(options), data_hash(problems));
   const auto counters = session.resume(options.steps, options.steps * options.updates_per_batch * options.minibatches);
   int64_t cursor = counters.value("cursor", int64_t{0}), silent = counters.value("silent_steps", int64_t{0});
-  RolloutStep rollouts(problems, sampler, reward, options, context.seed);
-  OnPolicyLoop loop(policy, needs_reference ? reference : nullptr, options, session, context.seed);
+  RolloutStep rollouts(problems, sampler, reward, options, context);
+  OnPolicyLoop loop(policy, needs_reference ? reference : nullptr, critic, sampler, options, session, context);
   const auto state = [&] { return nlohmann::json{{"cursor", cursor}, {"silent_steps", silent}}; };
   OnPolicyResult result{options.steps, {}};
   if (sampler.weights_changed) sampler.weights_changed();
@@ -343,11 +479,14 @@ OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<Policy
     const auto start = std::chrono::steady_clock::now();
     double loss = 0;
     int64_t trained_tokens = 0;
-    const bool moved = loop.learn(groups, figures, loss, trained_tokens);
+    objective::Statistics learnt;
+    const bool moved = loop.learn(groups, learnt, loss, trained_tokens);
     if (moved && sampler.weights_changed) sampler.weights_changed();
     cursor = next_cursor;
     silent = rollout.groups_with_signal > 0 ? 0 : silent + 1;
 
+    trained_tokens = int64_t(session.over_ranks(double(trained_tokens)));
+    figures.merge(over_ranks(learnt, context.ranks, fmt::format("{}: figures of step {}", context.stage, session.step() + 1)));
     auto values = figures.values();
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double sampled = values["response_tokens"] * double(rollout.drawn_groups * options.group_size);

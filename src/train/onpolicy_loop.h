@@ -3,10 +3,14 @@
 // A method is a reward, an advantage rule (reward/advantage.h) and a policy loss (objective/policy.h); reverse RL is another reward
 // and nothing else. Text comes through the Generator seam; the local engine shares the weights that are trained here.
 // Rollouts are keyed by (seed, problem, step), so a resumed run draws the same samples as the uninterrupted one.
-// Groups without signal (all advantages 0) count in the loss's divisor and cost no forward pass, unless a KL or entropy term needs them.
-// Not here yet: a value head (PPO): the loss "ppo" is refused.
+// Groups without signal (all advantages 0) count in the loss's divisor and cost no forward pass, unless another term needs them.
+// The loss "ppo" brings a critic: a value head on the policy's own last hidden states, trained in the same updates; it is kept in
+// checkpoints and dropped when the stage ends. Its advantages are GAE's, the reward stands at the last token.
 #pragma once
 #include <functional>
+#include <map>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,9 +18,11 @@
 #include "data/generator.h"
 #include "data/record.h"
 #include "nn/transformer.h"
+#include "objective/distillation.h"
 #include "objective/policy.h"
 #include "reward/advantage.h"
 #include "reward/term.h"
+#include "text/tokenizer.h"
 #include "train/checkpoint.h"
 #include "train/example.h"
 #include "train/optimizer.h"
@@ -32,6 +38,22 @@ enum class SamplerArithmetic { kSame, kOther };
 inline constexpr std::pair<SamplerArithmetic, const char*> kSamplerArithmeticNames[] = {{SamplerArithmetic::kSame, "same"}, {SamplerArithmetic::kOther, "other"}};
 inline auto& enum_names(SamplerArithmetic) { return kSamplerArithmeticNames; }
 
+// The critic of the loss "ppo".
+struct CriticOptions {
+  double gamma = 1, lambda = 0.95;
+  double clip = 0.2;
+  double coefficient = 0.1;
+  bool whiten = true;
+  template <class V> void visit(V& v) {
+    v("gamma", gamma, "discount per token");
+    v("lambda", lambda, "of generalised advantage estimation: 0 = one step ahead, 1 = the whole return");
+    v("clip", clip, "values may move so far from the old ones before the value loss stops following; 0 = off");
+    v("coefficient", coefficient, "weight of the value loss, whose gradient reaches the policy's layers too");
+    v("whiten", whiten, "token advantages of a step get mean 0 and deviation 1");
+  }
+  void validate(const std::string& where) const;
+};
+
 struct OnPolicyOptions {
   int64_t steps = 100;
   int64_t problems_per_step = 16;
@@ -43,6 +65,13 @@ struct OnPolicyOptions {
   std::vector<std::string> stop;
   objective::PolicyLossOptions objective;
   AdvantageOptions advantage;
+  CriticOptions critic;
+  objective::DistillationOptions distillation;
+  double relative_length = 0;
+  std::string inject;
+  int inject_per_group = 1;
+  std::optional<double> right_step_factor;
+  std::string replay;
   int updates_per_batch = 1;           // µ
   int minibatches = 1;
   bool dynamic_sampling = false;
@@ -70,6 +99,13 @@ struct OnPolicyOptions {
     v("stop", stop, "texts that end a completion");
     objective.visit(v);
     v.group("advantage", advantage, "how rewards become advantages");
+    v.group("critic", critic, "loss ppo: the value head");
+    v.group("distillation", distillation, "focal distillation: hold right answers to the policy the stage starts from (positive-congruent training)");
+    v("relative_length", relative_length, "in groups where every answer is right, shorter ones get up to this much more reward, longer ones less; 0 = off");
+    v("inject", inject, "right answers put into groups where every answer is wrong: a sample file, or `solutions` for the reference solutions; empty = off");
+    v("inject_per_group", inject_per_group, "answers of an all-wrong group that are replaced");
+    v("right_step_factor", right_step_factor, "right steps inside wrong samples get their negative advantage times this, from -1 (rewarded) over 0 (not punished) to below 1 (BCPG-NSA); unset = off");
+    v("replay", replay, "learn from this sample file (token ids and log-probabilities) in place of sampling the policy; loss bcpg");
     v("updates_per_batch", updates_per_batch, "passes over each step's samples");
     v("minibatches", minibatches, "updates in each pass");
     v("dynamic_sampling", dynamic_sampling, "replace groups without signal by groups of further problems (DAPO)");
@@ -100,6 +136,12 @@ using RewardFunction = std::function<void(std::span<const RewardItem> items, std
 struct PolicySampler {
   Generator* generator = nullptr;        // not owned
   std::function<void()> weights_changed; // called before the first sampling and after updates; may be empty
+  // Right answers by problem, with token_ids; logprobs where the policy that wrote them is known. Needed by `inject`.
+  std::map<std::string, std::vector<Sample>> offline = {};
+  // Problems the start policy solves. Read by `distillation`.
+  std::set<std::string> old_right = {};
+  // Tells where a token lies in the text. Needed by `right_step_factor`; the reward function then sets Sample::steps. Not owned.
+  const text::Tokenizer* tokenizer = nullptr;
 };
 
 struct OnPolicyHooks {
@@ -112,7 +154,7 @@ struct OnPolicyResult {
   std::map<std::string, double> last;  // figures of the last step
 };
 
-// Trains `policy` in place. `reference` (not owned): needed when kl_coefficient > 0, never otherwise.
+// Trains `policy` in place. `reference` (not owned): needed when kl_coefficient or distillation.coefficient > 0, never otherwise.
 // Resumes by itself. Throws Error when sampler and trainer disagree on the first step, when no group had a signal for
 // give_up_after steps, when no prompt fits the context; Interrupted after a checkpoint.
 OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<PolicyProblem>& problems, const PolicySampler& sampler, const RewardFunction& reward,

@@ -288,13 +288,12 @@ TEST(OnPolicy, ImpossibleCombinationsAreRefused) {
   EXPECT_EQ(error([](auto& o) { o.group_size = 1; }), "r: this advantage rule compares the samples of a group: group_size must be at least 2");
   EXPECT_EQ(error([](auto& o) { o.top_p = 0.9; }), "r: top_p, top_k and min_p make the sampler's distribution another than the loss's");
   EXPECT_EQ(error([](auto& o) { o.temperature = 0; }), "r: temperature must be positive: greedy samples of a group are all the same");
-  EXPECT_EQ(error([](auto& o) { o.objective.loss = objective::PolicyLoss::kPpo; }), "r: loss ppo needs a value head, which this loop does not train");
   EXPECT_EQ(error([](auto& o) { o.group_size = 1, o.advantage.rule = AdvantageRule::kReward; }), "no error");
   Scratch dir("refuse");
   Trainer s;
   auto o = options(1);
   o.objective.kl_coefficient = 0.1;
-  EXPECT_EQ(error_of([&] { s.train(o, context(dir)); }), "rl: kl_coefficient > 0 needs a reference model");
+  EXPECT_EQ(error_of([&] { s.train(o, context(dir)); }), "rl: kl_coefficient and distillation.coefficient > 0 need a reference model");
   o = options(1);
   o.max_completion_tokens = 1000;
   EXPECT_EQ(error_of([&] { s.train(o, context(dir)); }), "rl: no prompt fits: the context is 128 tokens, max_completion_tokens 1000");

@@ -68,6 +68,7 @@ class AdamW {
   void collect_gradients();
   // The gradients collected so far, in parameter order; undefined where no gradient has come. For all-reduce across ranks.
   std::vector<at::Tensor>& gradients() { return gradients_; }
+  const at::Tensor& parameter(size_t i) const { return slots_[i].parameter; }
   // Global norm of the collected gradients. NaN or infinite when any of them is.
   double gradient_norm() const;
   // The parameter whose gradient is not finite, "" when all are.

@@ -61,14 +61,13 @@ at::Tensor summed_logprobs(const nn::Transformer& model, const std::vector<Score
 }
 
 at::Tensor cached_logprobs(const nn::Transformer& model, const std::vector<ScoredTokens>& items, int64_t micro_batch_tokens, const fs::path& folder, const std::string& data_hash,
-                           const std::string& label) {
+                           const std::string& label, dist::Ranks* ranks) {
   Checksum key;
   const std::string parts = weights_hash(model.parameters()) + data_hash + "logprob sums 1";
   key.add(parts.data(), parts.size());
   const fs::path cache = folder / ("reference-" + key.finish());
   Progress progress(label, items.size(), "records");
-  std::vector<at::Tensor> out;
-  for (size_t begin = 0; begin < items.size(); begin += kChunk) {
+  const auto chunk = [&](size_t begin) {
     const std::vector<ScoredTokens> part(items.begin() + ptrdiff_t(begin), items.begin() + ptrdiff_t(std::min(begin + kChunk, items.size())));
     int64_t expected = 0;
     for (const auto& item : part) expected += int64_t(item.completions.size());
@@ -79,9 +78,17 @@ at::Tensor cached_logprobs(const nn::Transformer& model, const std::vector<Score
       const FileSeal seal = save_tensors(stem.string() + ".safetensors", {{"logprob", *found}});
       write_file(stem.string() + ".json", nlohmann::json{{"bytes", seal.bytes}, {"checksum", seal.checksum}}.dump() + "\n");
     }
-    out.push_back(*found);
     progress.add(part.size());
+    return *found;
+  };
+  if (ranks) {
+    for (size_t begin = 0; begin < items.size(); begin += kChunk)
+      if (int(begin / kChunk) % ranks->size() == ranks->rank()) chunk(begin);
+    ranks->meet(label);
+    progress.set(0);
   }
+  std::vector<at::Tensor> out;
+  for (size_t begin = 0; begin < items.size(); begin += kChunk) out.push_back(chunk(begin));
   return out.empty() ? at::empty({0}) : at::cat(out);
 }
 

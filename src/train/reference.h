@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dist/ranks.h"
 #include "nn/transformer.h"
 #include "train/example.h"
 
@@ -25,8 +26,9 @@ struct ScoredTokens {
 // Forward passes hold up to micro_batch_tokens packed tokens.
 at::Tensor summed_logprobs(const nn::Transformer& model, const std::vector<ScoredTokens>& items, int64_t micro_batch_tokens);
 
-// The same through the cache. `data_hash` stands for the items. `label`: of the progress line.
+// The same through the cache. `data_hash` stands for the items. `label`: of the progress line. Several ranks share the files out
+// among themselves; a rank that does not see the others' files computes those too.
 at::Tensor cached_logprobs(const nn::Transformer& model, const std::vector<ScoredTokens>& items, int64_t micro_batch_tokens, const std::filesystem::path& folder,
-                           const std::string& data_hash, const std::string& label);
+                           const std::string& data_hash, const std::string& label, dist::Ranks* ranks = nullptr);
 
 }  // namespace foil::train

@@ -15,6 +15,9 @@ struct Group {
   bool signal = false;
 };
 
+// Source of an offline right answer that took the place of one in an all-wrong group.
+inline constexpr const char* kInjected = "injected";
+
 struct RolloutFigures {
   int64_t drawn_groups = 0, groups_with_signal = 0;
   double seconds = 0;
@@ -22,7 +25,7 @@ struct RolloutFigures {
 
 class RolloutStep {
  public:
-  RolloutStep(const std::vector<PolicyProblem>& problems, const PolicySampler& sampler, const RewardFunction& reward, const OnPolicyOptions& options, uint64_t seed);
+  RolloutStep(const std::vector<PolicyProblem>& problems, const PolicySampler& sampler, const RewardFunction& reward, const OnPolicyOptions& options, const StageContext& context);
 
   // `cursor`: place in the endless shuffled sequence of problems, moved on. All groups of the step; with dynamic sampling only
   // those with a signal. Adds rollout figures.
@@ -30,14 +33,18 @@ class RolloutStep {
 
  private:
   std::vector<const PolicyProblem*> draw(int64_t count, int64_t& cursor);
-  std::vector<Group> sample(const std::vector<const PolicyProblem*>& problems, int64_t first_sample_id);
+  // With several ranks: each samples and rewards its share, and all get all samples.
+  std::vector<Group> sample(const std::vector<const PolicyProblem*>& problems, int64_t first_sample_id, int64_t step);
+  // Rewards of all-right groups by relative length, offline right answers into all-wrong groups.
+  void remedy(const std::vector<const PolicyProblem*>& problems, std::vector<Sample>& samples) const;
+  std::vector<Sample> sample_mine(const std::vector<const PolicyProblem*>& problems, int64_t first_sample_id);
   void log(const std::vector<Group>& groups, objective::Statistics& figures) const;
 
   const std::vector<PolicyProblem>& problems_;
   const PolicySampler& sampler_;
   const RewardFunction& reward_;
   const OnPolicyOptions& options_;
-  uint64_t seed_;
+  const StageContext& context_;
   RecordOrder order_;
 };
 

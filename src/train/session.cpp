@@ -20,6 +20,20 @@ std::string weights_hash(const std::map<std::string, at::Tensor>& weights) {
   return sum.finish();
 }
 
+objective::Statistics over_ranks(const objective::Statistics& mine, dist::Ranks* ranks, const std::string& what) {
+  if (!ranks || ranks->size() == 1) return mine;
+  json flat = json::array();
+  for (const auto& f : mine.flat()) flat.push_back({f.name, int(f.kind), f.value, f.weight});
+  objective::Statistics out;
+  for (const std::string& text : ranks->gather(flat.dump(), what)) {
+    std::vector<objective::Statistics::Flat> theirs;
+    for (const auto& f : json::parse(text))
+      if (f[2].is_number()) theirs.push_back({f[0].get<std::string>(), objective::Statistics::Kind(f[1].get<int>()), f[2].get<double>(), f[3].get<double>()});
+    out.merge_flat(theirs);
+  }
+  return out;
+}
+
 static std::vector<NamedTensor> trained(nn::Transformer& model, const std::vector<NamedTensor>& extra) {
   model.requires_grad(true);
   std::vector<NamedTensor> out;
@@ -73,6 +87,7 @@ TrainingState Session::state() const {
   s.step = step_;
   s.weights = weights();
   s.optimizer = optimizer_.state();
+  for (const auto& [name, tensor] : kept_) s.optimizer["kept/" + name] = tensor;
   s.model_config = nn::model_config_json(model_.config());
   s.counters = {{"updates", optimizer_.updates()}, {"loop", counters_}};
   return s;
@@ -88,14 +103,23 @@ json Session::resume(int64_t total_steps, int64_t total_updates) {
         throw Error(fmt::format("tensor {} is missing or of another shape", name), store_.latest(), "the checkpoint belongs to another model: use a new run folder");
       mine.detach().copy_(found->second);
     }
+    for (auto& [name, mine] : kept_) {
+      const auto found = saved->optimizer.find("kept/" + name);
+      if (found == saved->optimizer.end() || found->second.sizes() != mine.sizes())
+        throw Error(fmt::format("tensor {} is missing or of another shape", name), store_.latest(), "the checkpoint belongs to other options: use a new run folder");
+      mine.copy_(found->second);
+    }
     optimizer_.load_state(saved->optimizer, saved->counters.at("updates").get<int64_t>(), store_.latest());
     counters_ = saved->counters.at("loop");
     step_ = saved->step;
     log_info("{}: going on from step {} of {}", context_.stage, step_, total_steps_);
   }
-  if (context_.log) context_.log->resume_at(step_);
-  progress_.emplace("train " + context_.stage, uint64_t(total_steps_), "steps");
-  progress_->set(uint64_t(step_));
+  if (context_.ranks) context_.ranks->meet(context_.stage + ": weights loaded");
+  if (context_.rank() == 0) {
+    if (context_.log) context_.log->resume_at(step_);
+    progress_.emplace("train " + context_.stage, uint64_t(total_steps_), "steps");
+    progress_->set(uint64_t(step_));
+  }
   return counters_;
 }
 
@@ -113,7 +137,26 @@ void Session::backward(const at::Tensor& loss, const std::function<std::string()
   poll();
 }
 
+double Session::over_ranks(double value) { return context_.ranks ? context_.ranks->sum(value, fmt::format("{}: figures of step {}", context_.stage, step_ + 1)) : value; }
+
+void Session::sum_gradients() {
+  auto& gradients = optimizer_.gradients();
+  std::vector<at::Tensor> present{at::zeros({int64_t(gradients.size())})};
+  for (size_t i = 0; i < gradients.size(); ++i)
+    if (gradients[i].defined()) present[0][int64_t(i)] = 1;
+  const std::string what = fmt::format("{}: gradients of step {}", context_.stage, step_ + 1);
+  context_.ranks->sum(present, what);
+  std::vector<at::Tensor> sent;
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    if (present[0][int64_t(i)].item<float>() == 0) continue;  // no rank has one: the parameter stays
+    if (!gradients[i].defined()) gradients[i] = at::zeros_like(optimizer_.parameter(i), at::kFloat);
+    sent.push_back(gradients[i]);
+  }
+  context_.ranks->sum(sent, what);
+}
+
 void Session::update(const std::function<std::string()>& describe_batch, objective::Statistics& figures) {
+  if (context_.ranks) sum_gradients();
   const double norm = optimizer_.gradient_norm();
   if (!std::isfinite(norm)) fail_not_finite(fmt::format("the gradient of {} is not finite", optimizer_.non_finite_parameter()), describe_batch());
   const double clip = optimizer_options_.clip_norm;
@@ -127,30 +170,35 @@ void Session::update(const std::function<std::string()>& describe_batch, objecti
   figures.mean("lr", number(lr));
 }
 
-void Session::poll() {
-  if (!interrupt_requested() || moved_) return;
+void Session::save_and_stop() {
   optimizer_.discard_gradients();
-  store_.save(state());
+  if (context_.rank() == 0) store_.save(state());
   throw_if_interrupted();
+}
+
+void Session::poll() {
+  if (interrupt_requested() && !moved_ && !context_.ranks) save_and_stop();
 }
 
 void Session::finish_step(std::map<std::string, double> values, const json& counters, const std::string& note) {
   ++step_;
   moved_ = false;
   counters_ = counters;
-  if (context_.log) context_.log->write(step_, values);
+  if (context_.log && context_.rank() == 0) context_.log->write(step_, values);
   if (progress_) {
     progress_->note(note);
     progress_->set(uint64_t(step_));
   }
   if (context_.after_step) context_.after_step(step_);
-  if (!done()) store_.save_if_due(step_, [&] { return state(); });
-  poll();
+  if (!done() && context_.rank() == 0) store_.save_if_due(step_, [&] { return state(); });
+  if (context_.ranks && context_.ranks->any(interrupt_requested(), fmt::format("{}: end of step {}", context_.stage, step_))) request_interrupt();
+  if (interrupt_requested()) save_and_stop();
 }
 
 void Session::finish(const json& counters) {
   counters_ = counters;
-  store_.save(state());
+  if (context_.rank() == 0) store_.save(state());
+  if (context_.ranks) context_.ranks->meet(context_.stage + ": the end");
   progress_.reset();
 }
 

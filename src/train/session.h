@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "dist/ranks.h"
 #include "nn/transformer.h"
 #include "objective/statistics.h"
 #include "train/checkpoint.h"
@@ -29,7 +30,16 @@ struct StageContext {
   uint64_t seed = 0;
   nlohmann::json fingerprint = nlohmann::json::object();  // whatever else a resume must find unchanged
   std::function<void(int64_t step)> after_step;           // after the step's metrics, before its checkpoint; may be empty
+  // Processes that share each step's work (not owned; null: this one alone). All run the same loop on the same data with the same
+  // folder; the first writes checkpoints and the log.
+  dist::Ranks* ranks = nullptr;
+
+  int rank() const { return ranks ? ranks->rank() : 0; }
+  int size() const { return ranks ? ranks->size() : 1; }
 };
+
+// Figures of a step over all ranks: every rank gets the same. `what` names the step in errors.
+objective::Statistics over_ranks(const objective::Statistics& mine, dist::Ranks* ranks, const std::string& what);
 
 // 16 hexadecimal digits of names, shapes and values.
 std::string weights_hash(const std::map<std::string, at::Tensor>& weights);
@@ -42,6 +52,9 @@ class Session {
           const CheckpointOptions& checkpoint, nlohmann::json options, std::string data_hash);
   ~Session();  // weights no longer require grad
 
+  // Tensors that are not trained and yet change (a refreshed reference): written into checkpoints, filled in place by resume().
+  void keep(std::map<std::string, at::Tensor> tensors) { kept_ = std::move(tensors); }
+
   // Loads the newest checkpoint, if any, into weights and optimiser; opens the log there. Returns the loop's counters.
   nlohmann::json resume(int64_t total_steps, int64_t total_updates);
 
@@ -51,12 +64,16 @@ class Session {
   bool done() const { return step_ >= total_steps_; }
   bool weights_moved() const { return moved_; }   // since the last finished step
 
+  // Sum over all ranks; the number itself when there is one.
+  double over_ranks(double value);
+
   // After each micro-batch's loss: checks it, runs backward, takes the gradients, and polls for Ctrl-C.
   // Throws Error naming step, batch and the last good checkpoint when the loss is NaN or infinite.
   void backward(const at::Tensor& loss, const std::function<std::string()>& describe_batch);
   // One update with what backward() gathered. Adds grad_norm, grad_clipped and lr to `figures`.
   void update(const std::function<std::string()>& describe_batch, objective::Statistics& figures);
-  // Saves at the last finished step and throws Interrupted when Ctrl-C was pressed and the weights have not moved since.
+  // Saves at the last finished step and throws Interrupted when Ctrl-C was pressed and the weights have not moved since. With
+  // several ranks only finish_step does so: they stop together.
   void poll();
   // Ends the step: log, progress, checkpoint if due, Ctrl-C.
   void finish_step(std::map<std::string, double> values, const nlohmann::json& counters, const std::string& note);
@@ -65,6 +82,8 @@ class Session {
   std::string last_checkpoint() const { return store_.latest(); }
 
  private:
+  void sum_gradients();
+  void save_and_stop();
   [[noreturn]] void fail_not_finite(const std::string& what, const std::string& batch);
   TrainingState state() const;
   std::map<std::string, at::Tensor> weights() const;
@@ -74,6 +93,7 @@ class Session {
   std::vector<NamedTensor> extra_;
   OptimizerOptions optimizer_options_;
   AdamW optimizer_;
+  std::map<std::string, at::Tensor> kept_;
   CheckpointStore store_;
   std::optional<Progress> progress_;
   nlohmann::json counters_ = nlohmann::json::object();

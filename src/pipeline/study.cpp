@@ -105,9 +105,8 @@ train::OnPolicyOptions with_objective(const Recipe& recipe, PolicyObjective obje
   if (recipe.study.policy_steps > 0) o.steps = recipe.study.policy_steps;
   switch (objective) {
     case PolicyObjective::kGrpo: o.objective.loss = objective::PolicyLoss::kGrpo, o.advantage.rule = AdvantageRule::kGroup; break;
-    case PolicyObjective::kPpoClip:  // the clipped surrogate over two passes, whitened advantages; the group's mean stands in for a critic
-      o.objective.loss = objective::PolicyLoss::kDapo, o.objective.clip_low = o.objective.clip_high = 0.2;
-      o.advantage.rule = AdvantageRule::kBatch, o.updates_per_batch = 2, o.minibatches = 2;
+    case PolicyObjective::kPpoClip:  // with its critic; two passes, so that there is something to clip
+      o.objective.loss = objective::PolicyLoss::kPpo, o.advantage.rule = AdvantageRule::kGroup, o.updates_per_batch = 2, o.minibatches = 2;
       break;
     case PolicyObjective::kPsr: o.advantage.rule = AdvantageRule::kPositive; break;
     case PolicyObjective::kNsr: o.advantage.rule = AdvantageRule::kNegative; break;

@@ -91,14 +91,13 @@ std::string error_of(const std::function<void()>& work) {
 TEST(Methods, NegativeSamplesKeepTheEntropyThatPositiveOnesSpend) {
   std::map<std::string, double> entropy, right;
   for (const auto& [name, rule] : std::map<std::string, AdvantageRule>{{"psr", AdvantageRule::kPositive}, {"nsr", AdvantageRule::kNegative}, {"weighted", AdvantageRule::kWeighted}}) {
-    auto o = rl_options(20);
+    auto o = rl_options(150);
     o.objective.loss = PolicyLoss::kReinforce, o.advantage.rule = rule;
-    o.optimizer.lr = 2e-3;
     const auto run = run_rl(o);
     entropy[name] = run.last.at("policy_entropy"), right[name] = run.last.at("correct_share");
   }
   EXPECT_GT(entropy["nsr"], entropy["psr"] + 0.1);
-  EXPECT_GT(entropy["weighted"], entropy["psr"]);
+  EXPECT_GT(entropy["nsr"], entropy["weighted"]);
   for (const auto& [name, share] : right) EXPECT_GT(share, 0.2) << name;  // 0.08 at the start
 }
 
@@ -134,7 +133,8 @@ TEST(Methods, TheCriticIsPartOfACheckpoint) {
 }
 
 TEST(Methods, InjectedAnswersReviveAllWrongGroups) {
-  const auto target = words()->encode(" s t");
+  auto target = words()->encode(" s t");
+  target.push_back(*words()->eos());  // an answer that never ends is another one
   const auto reward = [&](std::span<const RewardItem> /*items*/, std::span<Sample> samples) {
     for (auto& s : samples) s.correct = s.token_ids == target, s.reward = *s.correct ? 1 : 0;
   };
@@ -152,7 +152,7 @@ TEST(Methods, InjectedAnswersReviveAllWrongGroups) {
   EXPECT_EQ(first.last.at("groups/injected_share"), 1);
   EXPECT_EQ(first.last.at("groups/all_wrong_share"), 1);  // of what the policy itself says
   EXPECT_LT(first.last.at("sampler_mismatch/max"), 1e-3);
-  o.steps = 30;
+  o.steps = 150;
   EXPECT_GT(run_rl(o, reward, sampler).last.at("correct_share"), 0.3);
   EXPECT_THAT(error_of([&] { run_rl(o, reward); }), testing::HasSubstr("no right answer to inject"));
 }
@@ -173,7 +173,7 @@ TEST(Methods, RelativeLengthGivesAllRightGroupsASignal) {
 
 TEST(Methods, RightStepsInsideWrongAnswersAreNotPunished) {
   const auto wrong = [](std::span<const RewardItem> /*items*/, std::span<Sample> samples) {
-    for (auto& s : samples) s.correct = false, s.reward = 0, s.steps = {{0, int64_t(s.text.size()), true, {}}};
+    for (auto& s : samples) s.correct = false, s.reward = 0, s.steps = {{0, std::max<int64_t>(1, int64_t(s.text.size())), true, {}}};
   };
   auto o = rl_options(2);
   o.advantage.rule = AdvantageRule::kNegative, o.objective.loss = PolicyLoss::kBcpg;
@@ -299,7 +299,7 @@ TEST(Methods, BetaFollowsItsSchedule) {
     std::vector<double> seen;
     auto c = context(dir, "dpo");
     c.after_step = [&](int64_t) { seen.push_back(task.beta()); };
-    train_from_file(model, task, o.loop, c, {});
+    train_from_file(model, task, o.loop, c, nlohmann::json::object());
     ASSERT_EQ(seen.size(), 5u);
     EXPECT_NEAR(seen.front(), 0.5, 1e-12);
     EXPECT_NEAR(seen[2], 0.3, 1e-12);
@@ -454,14 +454,14 @@ TEST(Methods, RewardModelWithTwoViewsOfATextSpreadsRepresentations) {
   const auto data = preferences(48, 0, flipped);
   for (const bool difference : {false, true}) {
     std::vector<double> values;
-    for (const double epochs : {1.0, 10.0}) {
+    for (const double coefficient : {1e-9, 0.5}) {
       Scratch dir("simcse");
       auto model = reward_start();
-      auto o = reward_options(epochs);
-      o.objective.contrastive = 0.5, o.objective.temperature = 0.2, o.objective.on_difference = difference;
+      auto o = reward_options(10);
+      o.objective.contrastive = coefficient, o.objective.temperature = 0.2, o.objective.on_difference = difference;
       const auto result = train_reward_model(model, data, o, context(dir, "reward_model"));
-      values.push_back(result.last.at("contrastive"));
-      if (epochs > 1) EXPECT_GT(result.last.at("accuracy"), 0.9);
+      values.push_back(result.last.at("contrastive") / coefficient);
+      EXPECT_GT(result.last.at("accuracy"), 0.9);
     }
     EXPECT_LT(values[1], 0.8 * values[0]) << difference;
   }
@@ -487,7 +487,9 @@ TEST(Methods, MetaLearningComesBackAndSpreadsOutsideScores) {
     auto model = reward_start();
     const auto result = train_reward_model(model, data, o, context(dir, "reward_model"), outside);
     EXPECT_EQ(result.last.count("outside_variance"), rate > 0 ? 1u : 0u);
-    if (rate > 0) EXPECT_GT(result.last.at("outside_variance"), 0);
+    if (rate > 0) {
+      EXPECT_GT(result.last.at("outside_variance"), 0);
+    }
     return std::pair{result.last.at("accuracy"), std::move(model)};
   };
   auto [plain_accuracy, plain] = accuracy(0);

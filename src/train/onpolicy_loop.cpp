@@ -182,7 +182,7 @@ class OnPolicyLoop {
         text::Detokenizer text(*sampler_.tokenizer);
         for (size_t i = 0; i < t.sample->token_ids.size(); ++i) {
           text.add(t.sample->token_ids[i]);
-          const auto last = int64_t(text.text().size()) - 1;
+          const auto last = std::max<int64_t>(0, int64_t(text.text().size()) - 1);  // a token that ends no character: where the text stands
           for (const Step& step : t.sample->steps)
             if (step.correct.value_or(false) && step.begin <= last && last < step.end) a[i] *= float(*options_.right_step_factor);
         }

@@ -42,13 +42,4 @@ std::vector<PreferenceExample> tokenise(const Encoder& encoder, std::span<const 
   return out;
 }
 
-std::vector<UnpairedExample> tokenise_unpaired(const Encoder& encoder, std::span<const TextPair> pairs) {
-  std::vector<UnpairedExample> out;
-  for (PreferenceExample& x : tokenise(encoder, pairs)) {
-    for (size_t i = 0; i < x.rejected.size(); ++i) out.push_back({fmt::format("{}/rejected{}", x.id, i), x.prompt, std::move(x.rejected[i]), false, x.weight});
-    out.push_back({x.id + "/chosen", std::move(x.prompt), std::move(x.chosen), true, x.weight});
-  }
-  return out;
-}
-
 }  // namespace foil::train

@@ -34,7 +34,5 @@ Tokens completion_tokens(const Encoder& encoder, const Sample& sample);
 
 std::vector<Example> tokenise(const Encoder& encoder, std::span<const TextExample> examples);
 std::vector<PreferenceExample> tokenise(const Encoder& encoder, std::span<const TextPair> pairs);
-// Two unpaired examples a pair: the chosen desirable, each rejected not.
-std::vector<UnpairedExample> tokenise_unpaired(const Encoder& encoder, std::span<const TextPair> pairs);
 
 }  // namespace foil::train

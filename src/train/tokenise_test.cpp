@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "text/word_tokenizer.h"
+#include "train/preference.h"
 
 namespace foil::train {
 namespace {
@@ -33,12 +34,12 @@ TEST(Tokenise, PairsKeepAllNegativesMarginAndWeight) {
   EXPECT_EQ(words().decode(out[0].rejected[1]), " so 4");
   EXPECT_EQ(out[0].margin, 0.5);
   EXPECT_EQ(out[0].weight, 1);
-  const auto single = tokenise_unpaired(encoder, texts);
+  const auto single = unpaired(out);
   ASSERT_EQ(single.size(), 3u);
-  EXPECT_FALSE(single[0].desirable);
-  EXPECT_TRUE(single[2].desirable);
-  EXPECT_EQ(words().decode(single[2].completion), " so 7");
-  EXPECT_EQ(single[2].prompt, out[0].prompt);
+  EXPECT_TRUE(single[0].desirable);
+  EXPECT_FALSE(single[2].desirable);
+  EXPECT_EQ(words().decode(single[0].completion), " so 7");
+  EXPECT_EQ(single[0].prompt, out[0].prompt);
 }
 
 TEST(Tokenise, SampledTokensAreKeptAsTheyWere) {

@@ -82,14 +82,6 @@ std::vector<double> advantages(std::span<const double> rewards, std::span<const 
   return out;
 }
 
-std::vector<double> relative_length_rewards(std::span<const int64_t> lengths, double bound) {
-  double mean = 0;
-  for (const int64_t n : lengths) mean += double(n) / double(lengths.size());
-  std::vector<double> out;
-  for (const int64_t n : lengths) out.push_back(mean > 0 ? std::clamp((mean - double(n)) / mean, -bound, bound) : 0);
-  return out;
-}
-
 std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups) {
   std::vector<bool> out;
   size_t begin = 0;

@@ -47,10 +47,6 @@ struct AdvantageOptions {
 // Standard deviations are those of a sample (n − 1), as in trl; a group of one has advantage 0 under every rule with a mean.
 std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options);
 
-// Relative-length rewards, for groups in which every answer is right and rewards say nothing (2506.04913; the scale is unverified):
-// clip((mean length − length) / mean length, ±bound), so that the shorter right answer is worth a little more. lengths in tokens.
-std::vector<double> relative_length_rewards(std::span<const int64_t> lengths, double bound);
-
 // true: some sample of the group has an advantage other than 0, so that the group can teach something.
 std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups);
 

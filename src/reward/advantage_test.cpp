@@ -63,12 +63,5 @@ TEST(Advantage, OneSideOnly) {
   EXPECT_THROW((AdvantageOptions{.rule = AdvantageRule::kNegative, .train_on = TrainOn::kPositives}.validate("x")), UsageError);
 }
 
-TEST(Advantage, RelativeLength) {
-  const std::vector<int64_t> lengths{10, 20, 30};
-  EXPECT_EQ(relative_length_rewards(lengths, 0.5), (std::vector<double>{0.5, 0, -0.5}));
-  EXPECT_EQ(relative_length_rewards(lengths, 0.25), (std::vector<double>{0.25, 0, -0.25}));
-  EXPECT_EQ(relative_length_rewards(std::vector<int64_t>{7, 7}, 0.5), (std::vector<double>{0, 0}));
-}
-
 }  // namespace
 }  // namespace foil

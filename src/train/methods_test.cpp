@@ -157,20 +157,6 @@ TEST(Methods, InjectedAnswersReviveAllWrongGroups) {
   EXPECT_THAT(error_of([&] { run_rl(o, reward); }), testing::HasSubstr("no right answer to inject"));
 }
 
-TEST(Methods, RelativeLengthGivesAllRightGroupsASignal) {
-  const auto right = [](std::span<const RewardItem> /*items*/, std::span<Sample> samples) {
-    for (auto& s : samples) s.correct = true, s.reward = 1;
-  };
-  auto o = rl_options(12);
-  o.max_completion_tokens = 12;
-  const auto before = run_rl(o, right);
-  EXPECT_EQ(before.last.at("groups/without_signal_share"), 1);
-  o.relative_length = 0.5;
-  const auto after = run_rl(o, right);
-  EXPECT_LT(after.last.at("groups/without_signal_share"), 0.9);
-  EXPECT_LT(after.last.at("response_tokens"), before.last.at("response_tokens"));
-}
-
 TEST(Methods, RightStepsInsideWrongAnswersAreNotPunished) {
   const auto wrong = [](std::span<const RewardItem> /*items*/, std::span<Sample> samples) {
     for (auto& s : samples) s.correct = false, s.reward = 0, s.steps = {{0, std::max<int64_t>(1, int64_t(s.text.size())), true, {}}};

@@ -407,13 +407,12 @@ void OnPolicyOptions::validate(const std::string& where) const {
   const bool ppo = objective.loss == objective::PolicyLoss::kPpo;
   require(!ppo || advantage.rule == AdvantageRule::kGroup || advantage.rule == AdvantageRule::kReward, "loss ppo takes its advantages from the critic: advantage.rule does nothing there",
           "leave advantage.rule out, or use loss: grpo");
-  require(!ppo || (advantage.train_on == TrainOn::kBoth && relative_length == 0 && inject.empty() && !right_step_factor && !dynamic_sampling),
-          "advantage.train_on, relative_length, inject, right_step_factor and dynamic_sampling change group advantages, which loss ppo does not have", "leave them out, or use loss: grpo");
+  require(!ppo || (advantage.train_on == TrainOn::kBoth && inject.empty() && !right_step_factor && !dynamic_sampling),
+          "advantage.train_on, inject, right_step_factor and dynamic_sampling change group advantages, which loss ppo does not have", "leave them out, or use loss: grpo");
   require(ppo || config::to_json(critic).dump() == config::to_json(CriticOptions{}).dump(), "the critic's options do nothing without loss: ppo", "use loss: ppo, or leave critic out");
   const bool distils = distillation.coefficient != 0;
   require(distils || config::to_json(distillation).dump() == config::to_json(objective::DistillationOptions{}).dump(), "distillation.base, focus and temperature do nothing while distillation.coefficient is 0",
           "set distillation.coefficient");
-  require(relative_length >= 0 && relative_length < 1, "relative_length must be in [0, 1): a right answer stays worth more than a wrong one", "0.5 is usual");
   require(inject_per_group >= 1 && inject_per_group < std::max(group_size, 2), "inject_per_group must be at least 1 and leave a sample of the policy in the group");
   require(inject.empty() || sampler_arithmetic == SamplerArithmetic::kSame, "inject does not work with sampler_arithmetic: other", "use the local engine's own log-probabilities: sampler_arithmetic: same");
   require(!right_step_factor || (*right_step_factor >= -1 && *right_step_factor < 1), "right_step_factor must be in [-1, 1)", "0: right steps of wrong samples are not punished");

@@ -67,7 +67,6 @@ struct OnPolicyOptions {
   AdvantageOptions advantage;
   CriticOptions critic;
   objective::DistillationOptions distillation;
-  double relative_length = 0;
   std::string inject;
   int inject_per_group = 1;
   std::optional<double> right_step_factor;
@@ -101,7 +100,6 @@ struct OnPolicyOptions {
     v.group("advantage", advantage, "how rewards become advantages");
     v.group("critic", critic, "loss ppo: the value head");
     v.group("distillation", distillation, "focal distillation: hold right answers to the policy the stage starts from (positive-congruent training)");
-    v("relative_length", relative_length, "in groups where every answer is right, shorter ones get up to this much more reward, longer ones less; 0 = off");
     v("inject", inject, "right answers put into groups where every answer is wrong: a sample file, or `solutions` for the reference solutions; empty = off");
     v("inject_per_group", inject_per_group, "answers of an all-wrong group that are replaced");
     v("right_step_factor", right_step_factor, "right steps inside wrong samples get their negative advantage times this, from -1 (rewarded) over 0 (not punished) to below 1 (BCPG-NSA); unset = off");

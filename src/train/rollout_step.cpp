@@ -58,25 +58,18 @@ std::vector<Sample> RolloutStep::sample_mine(const std::vector<const PolicyProbl
     for (size_t i = 0; i < samples.size(); ++i)
       if (samples[i].reward) *samples[i].reward += penalty[int64_t(i)].item<double>();
   }
-  if (options_.relative_length > 0 || !options_.inject.empty()) remedy(problems, samples);
+  if (!options_.inject.empty()) inject(problems, samples);
   return samples;
 }
 
-void RolloutStep::remedy(const std::vector<const PolicyProblem*>& problems, std::vector<Sample>& samples) const {
+void RolloutStep::inject(const std::vector<const PolicyProblem*>& problems, std::vector<Sample>& samples) const {
   const auto group_size = size_t(options_.group_size);
   for (size_t g = 0; g < problems.size(); ++g) {
     const auto group = std::span(samples).subspan(g * group_size, group_size);
     size_t right = 0, judged = 0;
     for (const Sample& s : group) right += s.correct.value_or(false), judged += s.reward && s.finish_reason != Finish::kError;
-    if (options_.relative_length > 0 && right == group_size) {
-      std::vector<int64_t> lengths;
-      for (const Sample& s : group) lengths.push_back(int64_t(s.token_ids.size()));
-      const auto bonus = relative_length_rewards(lengths, options_.relative_length);
-      for (size_t i = 0; i < group_size; ++i)
-        if (group[i].reward) *group[i].reward += bonus[i], group[i].scores["relative_length"] = bonus[i];
-    }
     const auto found = sampler_.offline.find(problems[g]->problem.id);
-    if (options_.inject.empty() || right > 0 || judged == 0 || found == sampler_.offline.end()) continue;
+    if (right > 0 || judged == 0 || found == sampler_.offline.end()) continue;
     std::vector<Sample> offline;
     std::vector<RewardItem> items;
     for (const Sample& s : found->second) {

@@ -35,8 +35,8 @@ class RolloutStep {
   std::vector<const PolicyProblem*> draw(int64_t count, int64_t& cursor);
   // With several ranks: each samples and rewards its share, and all get all samples.
   std::vector<Group> sample(const std::vector<const PolicyProblem*>& problems, int64_t first_sample_id, int64_t step);
-  // Rewards of all-right groups by relative length, offline right answers into all-wrong groups.
-  void remedy(const std::vector<const PolicyProblem*>& problems, std::vector<Sample>& samples) const;
+  // Offline right answers into all-wrong groups.
+  void inject(const std::vector<const PolicyProblem*>& problems, std::vector<Sample>& samples) const;
   std::vector<Sample> sample_mine(const std::vector<const PolicyProblem*>& problems, int64_t first_sample_id);
   void log(const std::vector<Group>& groups, objective::Statistics& figures) const;
 

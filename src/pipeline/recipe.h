@@ -105,6 +105,7 @@ struct SftSection {
     v("problems", problems, "learn from the solutions of only the last so many training problems (samples are taken from the first); 0: all");
     train.visit(v);
   }
+  void validate(const std::string& where) const { train.validate(where); }
 };
 
 struct RlSection {
@@ -119,6 +120,7 @@ struct RlSection {
     v.group("reward", reward, "what a sample is worth");
     train.visit(v);
   }
+  void validate(const std::string& where) const { train.validate(where); }
 };
 
 enum class Answers { kModel, kEndpoint };
@@ -169,6 +171,7 @@ struct RewardModelSection {
     v.group("strength", strength, "an ensemble measures how far each preference can be trusted");
     train.visit(v);
   }
+  void validate(const std::string& where) const { train.validate(where); }
 };
 
 enum class JudgeKind { kRules, kModel, kEndpoint };
@@ -201,6 +204,7 @@ struct WarmStartSection {
     v("answers_per_problem", answers_per_problem, "most wrong answers of one problem to learn from");
     train.visit(v);
   }
+  void validate(const std::string& where) const { train.validate(where); }
 };
 
 struct GeneratorSection {
@@ -222,6 +226,7 @@ struct GeneratorSection {
     v.group("warm_start", warm_start, "supervised start of the generator on the policy's own wrong answers");
     train.visit(v);
   }
+  void validate(const std::string& where) const { train.validate(where); }
 };
 
 // Where negatives come from; what each does: pipeline/sources.h.

@@ -87,6 +87,14 @@ std::optional<Extracted> tagged(std::string_view text) {
   return std::nullopt;
 }
 
+// Three letters in a row, as no product of variables has them.
+bool has_word(std::string_view text) {
+  size_t run = 0;
+  for (const char c : text)
+    if ((run = is_latin(c) ? run + 1 : 0) >= 3) return true;
+  return false;
+}
+
 std::optional<Extracted> hashed(std::string_view text) {
   size_t at = text.rfind("####");
   for (int tries = 0; tries < 6 && at != std::string_view::npos; ++tries) {
@@ -94,8 +102,9 @@ std::optional<Extracted> hashed(std::string_view text) {
     while (begin < text.size() && text[begin] == '#') ++begin;
     const size_t end = std::min(text.find('\n', begin), text.size());
     if (auto e = found(text, {begin, end}, "hash")) {
-      // a Markdown heading "#### Final answer" is not an answer
-      const bool heading = e->text.size() > 3 && is_latin(e->text[0]) && e->text.find_first_of("0123456789\\$=") == std::string::npos && e->text.find(' ') != std::string::npos;
+      // a Markdown heading "#### Final answer" is not an answer; "#### ab + c" is
+      const bool words = e->text.find(' ') != std::string::npos && e->text.find_first_of("0123456789\\$=+*/^<>") == std::string::npos && has_word(e->text);
+      const bool heading = is_latin(e->text[0]) && words;
       if (!heading) return e;
     }
     while (at > 0 && text[at - 1] == '#') --at;

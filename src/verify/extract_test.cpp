@@ -20,6 +20,7 @@ TEST(Extract, FindsTheAnswerByTheStrongestSign) {
       {"\\boxed 5.", "5", "boxed"},
       {"\\fbox{7}", "7", "boxed"},
       {"2+2 = 4\n#### 4", "4", "hash"},
+      {"17 + 4 = 21 at first.\n#### ab + c", "ab + c", "hash"},
       {"#### 1\nno, rather\n#### 1,234", "1,234", "hash"},
       {"<answer> x = 3 </answer>", "x = 3", "tag"},
       {"<answer>\\boxed{9}</answer>", "9", "tag"},

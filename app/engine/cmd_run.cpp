@@ -5,6 +5,8 @@
 
 #include "app/engine/commands.h"
 #include "app/terminal.h"
+#include "base/error.h"
+#include "dist/ranks.h"
 #include "eval/result.h"
 #include "io/jsonl.h"
 #include "pipeline/run.h"
@@ -58,6 +60,9 @@ void declare_run(CLI::App& app) {
       std::printf("%s", pipeline::plan_text(recipe).c_str());
       return;
     }
+    if (const auto place = dist::place_from_environment(); place.size > 1)
+      throw UsageError(fmt::format("foil run is one process, and {} started {}", place.launcher, place.size), "",
+                       "train stage by stage: torchrun --nproc-per-node N --no-python foil train …; foil run for the rest");
     std::string command = "foil run " + a->recipe;
     for (const auto& s : a->set) command += " --set " + s;
     if (!a->profile.empty()) command += " --profile " + a->profile;

@@ -119,6 +119,29 @@ void Ranks::sum(std::vector<at::Tensor>& tensors, const std::string& what) {
   }
 }
 
+void Ranks::broadcast(std::vector<at::Tensor>& tensors, int from, const std::string& what) {
+  at::NoGradGuard guard;
+  c10d::BroadcastOptions options;
+  options.rootRank = from;
+  for (at::Tensor& t : tensors) {
+    std::vector<at::Tensor> one{t.is_cpu() && t.is_contiguous() ? t.detach() : t.detach().cpu().contiguous()};
+    group_->run(what, [&] { group_->gloo->broadcast(one, options)->wait(group_->timeout); });
+    if (rank() != from && !one[0].is_alias_of(t)) t.detach().copy_(one[0]);
+  }
+}
+
+void Ranks::to_first(at::Tensor& tensor, int from, const std::string& what) {
+  if (from == 0 || (rank() != 0 && rank() != from)) return;
+  at::NoGradGuard guard;
+  std::vector<at::Tensor> one{rank() == 0 ? at::empty(tensor.sizes(), tensor.options().device(at::kCPU)) : tensor.detach().cpu().contiguous()};
+  if (rank() == 0) {
+    group_->run(what, [&] { group_->gloo->recv(one, from, 0)->wait(group_->timeout); });
+    tensor = one[0];
+  } else {
+    group_->run(what, [&] { group_->gloo->send(one, 0, 0)->wait(group_->timeout); });
+  }
+}
+
 double Ranks::sum(double value, const std::string& what) {
   std::vector<at::Tensor> one{at::full({1}, value, at::kDouble)};
   sum(one, what);

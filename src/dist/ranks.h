@@ -4,7 +4,7 @@
 // Every process calls the same collectives in the same order. Every wait has a deadline; when it passes, the error says which rank
 // waited, where, for whom, and where the missing ones were last seen.
 // Sums are made in an order that depends on the number of ranks only, so a run repeats bit for bit. Not thread-safe.
-// Not here: NCCL, sharded optimiser state, FSDP.
+// Not here: NCCL, sharded weights (FSDP). Sharded optimiser state: train/optimizer.h.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -49,6 +49,8 @@ class Ranks {
   // `what` names the collective in errors: "gradients of step 12".
   void sum(std::vector<at::Tensor>& tensors, const std::string& what);  // in place; same shapes and types everywhere
   double sum(double value, const std::string& what);
+  void broadcast(std::vector<at::Tensor>& tensors, int from, const std::string& what);  // in place
+  void to_first(at::Tensor& tensor, int from, const std::string& what);                 // rank 0's becomes that of rank `from`
   bool any(bool value, const std::string& what);
   std::vector<std::string> gather(const std::string& mine, const std::string& what);  // of every rank, in rank order
   void meet(const std::string& what);

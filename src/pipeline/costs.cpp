@@ -77,7 +77,7 @@ Costs::Costs(const Recipe& recipe) : r_(recipe) {
   prompt_ = family_ ? 45 : 150;
   const bool half = r_.model.dtype == "bf16";
   bytes_each_ = half ? 2 : 4;
-  weights_ = double(config.parameters()) * bytes_each_, state_ = double(config.parameters()) * (half ? 4 + 12 : 12);
+  weights_ = double(config.parameters()) * bytes_each_, state_ = double(config.parameters()) * (4 + (half ? 12.0 : 8.0) / r_.processes);  // gradients; moments, and masters of bf16
   cache_ = std::min(double(r_.engine.kv_memory_mb) * 1048576.0,
                     double(r_.engine.max_sequences) * (prompt_ + answer(r_.eval.max_tokens)) / double(r_.engine.block_tokens) *
                         double(nn::KvCache::bytes_per_block(config, r_.engine.block_tokens, half ? at::kBFloat16 : at::kFloat)));
@@ -190,7 +190,7 @@ Work Costs::sum(const std::string& stage) const {
 
 Work Costs::of(const std::string& stage) const {
   Work w = sum(stage);
-  w.seconds = 2.0 * double(config.multiplying_parameters()) * (w.generated / kSamplingShare + (3 * w.trained + w.forward) / kTrainingShare) / rate_;
+  w.seconds = 2.0 * double(config.multiplying_parameters()) * (w.generated / kSamplingShare + (3 * w.trained + w.forward) / kTrainingShare) / (rate_ * r_.processes);
   return w;
 }
 

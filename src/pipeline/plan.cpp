@@ -10,7 +10,7 @@ std::string plan_text(const Recipe& r) {
   const Manifest manifest(r.output);
   std::string out = fmt::format("{}: {} {:.3g} M parameters, {:.0f} training problems, {:.0f} evaluation problems, output {}\n", r.name, costs.config.model_type,
                                 double(costs.config.parameters()) / 1e6, costs.problems, costs.eval_problems, r.output);
-  out += costs.machine() + "\n\n";
+  out += costs.machine() + (r.processes > 1 ? fmt::format("; {} such processes, memory is that of each", r.processes) : "") + "\n\n";
   const auto all = stages(r);
   size_t width = 16;
   for (const auto& stage : all) width = std::max(width, stage.name.size());

@@ -102,6 +102,7 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("preference_data.views are for the contrastive term on whole answers", where, "set preference.contrastive.coefficient: 0.1, or leave views out");
   if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
     throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
+  if (processes < 1) throw UsageError(fmt::format("processes is {}", processes), where, "1, or as many as torchrun starts");
   if (output.empty()) throw UsageError("output is empty", where, "name the run folder");
 }
 

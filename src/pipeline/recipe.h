@@ -447,6 +447,7 @@ struct Recipe {
   ViewsSection views;
   EvalSection eval;
   StudySection study;
+  int processes = 1;
   std::vector<std::string> goals;
   template <class V>
   void visit(V& v) {
@@ -471,6 +472,7 @@ struct Recipe {
     v.group("views", views, "views of right answers without surface cues");
     v.group("eval", eval, "8. evaluation");
     v.group("study", study, "what a study compares; empty: nothing");
+    v("processes", processes, "processes the plan is for: each holds the weights and its share of the optimiser's state");
     v("goals", goals, "stages to reach, with what they need; empty: all");
   }
   void validate(const std::string& where) const;

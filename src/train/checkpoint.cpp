@@ -71,11 +71,9 @@ void CheckpointStore::save(const TrainingState& state) {
   for (size_t i = 0; i + size_t(options_.keep_last) < existing.size(); ++i) fs::remove_all(existing[i].second, ec);
 }
 
-bool CheckpointStore::save_if_due(int64_t step, const std::function<TrainingState()>& state) {
+bool CheckpointStore::due(int64_t step) const {
   const double minutes = std::chrono::duration<double>(std::chrono::steady_clock::now() - last_).count() / 60;
-  const bool due = (options_.every_steps > 0 && step % options_.every_steps == 0) || (options_.every_minutes > 0 && minutes >= options_.every_minutes);
-  if (due) save(state());
-  return due;
+  return (options_.every_steps > 0 && step % options_.every_steps == 0) || (options_.every_minutes > 0 && minutes >= options_.every_minutes);
 }
 
 TrainingState CheckpointStore::load(const fs::path& folder) const {

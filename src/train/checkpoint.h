@@ -52,8 +52,8 @@ class CheckpointStore {
 
   // Writes step-N and removes checkpoints beyond keep_last. Nothing to do when step-N exists.
   void save(const TrainingState& state);
-  // save() when `every_steps` or `every_minutes` says so. The state is built only then.
-  bool save_if_due(int64_t step, const std::function<TrainingState()>& state);
+  // Whether `every_steps` or `every_minutes` asks for a checkpoint now.
+  bool due(int64_t step) const;
 
   // The newest checkpoint that is whole; damaged ones are skipped with a warning. nullopt: none was ever written.
   // Throws Error when the fingerprint differs (naming the field, both values), or when all checkpoints are damaged.

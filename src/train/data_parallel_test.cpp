@@ -130,6 +130,18 @@ TEST_P(DataParallel, TwoProcessesEqualOne) {
     EXPECT_TRUE(at::equal(a.at(name), b.at(name))) << name;
     EXPECT_LT((a.at(name) - mine.detach()).abs().max().item<float>(), 2e-6) << name;
   }
+  // The checkpoint of two processes holds the whole optimiser, each one's share in its place.
+  const auto newest = [](const fs::path& folder) {
+    fs::path out;
+    for (const auto& entry : fs::directory_iterator(folder / "checkpoints")) out = std::max(out, entry.path());
+    return load_tensors(out / "optimizer.safetensors", seal_of(out / "optimizer.safetensors"));
+  };
+  const auto whole = newest(one.path), gathered = newest(two.path);
+  EXPECT_EQ(whole.size(), gathered.size());
+  for (const auto& [name, tensor] : whole) {
+    ASSERT_TRUE(gathered.contains(name)) << name;
+    EXPECT_LT((gathered.at(name) - tensor).abs().max().item<float>(), 1e-5) << name;
+  }
   const auto figures = nlohmann::json::parse(read_file(two.path / "rank1.json")).get<std::map<std::string, double>>();
   for (const auto& [name, value] : expected)
     if (name.find("_per_s") == std::string::npos && !name.ends_with("_s") && name.find("sampler_mismatch") == std::string::npos) {

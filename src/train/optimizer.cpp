@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "base/error.h"
 
@@ -108,13 +110,26 @@ double squared_norm(const std::vector<at::Tensor>& tensors) {
   return total;
 }
 
-AdamW::AdamW(std::vector<NamedTensor> parameters, const OptimizerOptions& options) : options_(options) {
-  for (auto& [name, tensor] : parameters) {
+AdamW::AdamW(std::vector<NamedTensor> parameters, const OptimizerOptions& options, Shard shard) : options_(options), shard_(shard) {
+  std::vector<size_t> by_size(parameters.size());
+  std::iota(by_size.begin(), by_size.end(), size_t{0});
+  std::stable_sort(by_size.begin(), by_size.end(), [&](size_t a, size_t b) { return parameters[a].tensor.numel() > parameters[b].tensor.numel(); });
+  std::vector<int64_t> load(size_t(shard.size), 0);
+  std::vector<int> owner(parameters.size());
+  for (const size_t i : by_size) {
+    const auto least = std::min_element(load.begin(), load.end());
+    *least += parameters[i].tensor.numel();
+    owner[i] = int(least - load.begin());
+  }
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const auto& [name, tensor] = parameters[i];
     FOIL_CHECK(tensor.is_contiguous(), "{}", name);
-    Slot slot{name, tensor, tensor.detach(), {}, {}, tensor.dim() >= 2};
-    if (tensor.scalar_type() != at::kFloat) slot.master = tensor.detach().to(at::kFloat);
-    slot.first = at::zeros_like(slot.master);
-    slot.second = at::zeros_like(slot.master);
+    Slot slot{name, tensor, {}, {}, {}, tensor.dim() >= 2, owner[i]};
+    if (owner[i] == shard.rank) {
+      slot.master = tensor.scalar_type() == at::kFloat ? tensor.detach() : tensor.detach().to(at::kFloat);
+      slot.first = at::zeros_like(slot.master);
+      slot.second = at::zeros_like(slot.master);
+    }
     slots_.push_back(std::move(slot));
   }
   gradients_.resize(slots_.size());
@@ -153,7 +168,7 @@ void AdamW::step(double lr, double scale) {
   if (on_cpu) step_blocks(lr, scale);
   else step_fused(lr, scale);
   for (size_t i = 0; i < slots_.size(); ++i)
-    if (gradients_[i].defined() && !slots_[i].master.is_same(slots_[i].parameter) && slots_[i].parameter.scalar_type() != at::kFloat)
+    if (gradients_[i].defined() && mine(i) && slots_[i].parameter.scalar_type() != at::kFloat)
       slots_[i].parameter.detach().copy_(slots_[i].master);
   discard_gradients();
 }
@@ -174,7 +189,7 @@ void AdamW::step_blocks(double lr, double scale) {
   };
   std::vector<Data> data;
   for (size_t i = 0; i < slots_.size(); ++i) {
-    if (!gradients_[i].defined()) continue;
+    if (!gradients_[i].defined() || !mine(i)) continue;
     const Slot& s = slots_[i];
     FOIL_CHECK(gradients_[i].numel() == s.master.numel() && gradients_[i].is_contiguous(), "{}", s.name);
     sizes.push_back(s.master.numel());
@@ -192,7 +207,7 @@ void AdamW::step_fused(double lr, double scale) {
   for (const bool decays : {true, false}) {
     std::vector<at::Tensor> parameters, gradients, first, second, steps;
     for (size_t i = 0; i < slots_.size(); ++i) {
-      if (!gradients_[i].defined() || slots_[i].decays != decays) continue;
+      if (!gradients_[i].defined() || !mine(i) || slots_[i].decays != decays) continue;
       parameters.push_back(slots_[i].master), gradients.push_back(gradients_[i]);
       first.push_back(slots_[i].first), second.push_back(slots_[i].second);
       steps.push_back(at::full({}, double(updates_), slots_[i].master.options()));
@@ -204,13 +219,21 @@ void AdamW::step_fused(double lr, double scale) {
   }
 }
 
+std::vector<AdamW::Part> AdamW::parts() const {
+  std::vector<Part> out;
+  for (const Slot& slot : slots_) {
+    const auto sizes = slot.parameter.sizes().vec();
+    out.push_back({"exp_avg/" + slot.name, slot.owner, slot.first, sizes});
+    out.push_back({"exp_avg_sq/" + slot.name, slot.owner, slot.second, sizes});
+    if (slot.parameter.scalar_type() != at::kFloat) out.push_back({"master/" + slot.name, slot.owner, slot.master, sizes});
+  }
+  return out;
+}
+
 std::map<std::string, at::Tensor> AdamW::state() const {
   std::map<std::string, at::Tensor> out;
-  for (const Slot& slot : slots_) {
-    out["exp_avg/" + slot.name] = slot.first;
-    out["exp_avg_sq/" + slot.name] = slot.second;
-    if (slot.parameter.scalar_type() != at::kFloat) out["master/" + slot.name] = slot.master;
-  }
+  for (Part& part : parts())
+    if (part.tensor.defined()) out[part.name] = part.tensor;
   return out;
 }
 

@@ -4,7 +4,8 @@
 // depends only on the values, never on the number of threads, so a step is the same on 1 thread and on n. Other devices: ATen's
 // fused kernel. Weight decay on matrices only, not on norms, biases and other vectors.
 // Parameters that are not f32 (bf16) get an f32 master copy and f32 gradients; the parameter is the rounded master.
-// Not here: sharding over ranks; dist/ reduces the gradients before step().
+// Several processes: each holds moments and masters of its share of the tensors only and updates those (ZeRO stage 1, arXiv
+// 1910.02054); dist/ sums the gradients before step() and hands the new weights round after it (train/session.h).
 #pragma once
 #include <ATen/ATen.h>
 
@@ -58,10 +59,15 @@ struct NamedTensor {
 // Sum of squares of all tensors in f64, in a fixed order whatever the thread count. [any shape], f32.
 double squared_norm(const std::vector<at::Tensor>& tensors);
 
+// Which process this is, of how many that share the optimiser's state.
+struct Shard {
+  int rank = 0, size = 1;
+};
+
 class AdamW {
  public:
   // `parameters` are leaves that require grad; the optimiser keeps the handles and changes the values in place.
-  AdamW(std::vector<NamedTensor> parameters, const OptimizerOptions& options);
+  AdamW(std::vector<NamedTensor> parameters, const OptimizerOptions& options, Shard shard = {});
 
   // Call after every backward(): takes over the parameters' gradients (f32; bf16 ones are widened, so that accumulation over
   // micro-batches is in f32).
@@ -69,6 +75,7 @@ class AdamW {
   // The gradients collected so far, in parameter order; undefined where no gradient has come. For all-reduce across ranks.
   std::vector<at::Tensor>& gradients() { return gradients_; }
   const at::Tensor& parameter(size_t i) const { return slots_[i].parameter; }
+  int owner(size_t i) const { return slots_[i].owner; }  // the process that updates it: shares of about the same size
   // Global norm of the collected gradients. NaN or infinite when any of them is.
   double gradient_norm() const;
   // The parameter whose gradient is not finite, "" when all are.
@@ -79,21 +86,33 @@ class AdamW {
   void discard_gradients();
 
   int64_t updates() const { return updates_; }
-  // Moments (and masters) by name, "exp_avg/NAME", "exp_avg_sq/NAME", "master/NAME": shared storage, for checkpoints.
+  // Moments (and masters) by name, "exp_avg/NAME", "exp_avg_sq/NAME", "master/NAME", of this process's share: shared storage, for
+  // checkpoints.
   std::map<std::string, at::Tensor> state() const;
+  // Everybody's state in one order.
+  struct Part {
+    std::string name;
+    int owner;
+    at::Tensor tensor;  // undefined where another process owns it
+    std::vector<int64_t> sizes;
+  };
+  std::vector<Part> parts() const;
   // Throws Error naming the tensor when one is missing or has another shape.
   void load_state(const std::map<std::string, at::Tensor>& state, int64_t updates, const std::string& where);
 
  private:
   struct Slot {
     std::string name;
-    at::Tensor parameter, master, first, second;  // master: the parameter itself when f32
+    at::Tensor parameter, master, first, second;  // master: the parameter itself when f32; the last three only where this process owns it
     bool decays;
+    int owner = 0;
   };
+  bool mine(size_t i) const { return slots_[i].owner == shard_.rank; }
   void step_blocks(double lr, double scale);
   void step_fused(double lr, double scale);
 
   OptimizerOptions options_;
+  Shard shard_;
   std::vector<Slot> slots_;
   std::vector<at::Tensor> gradients_;
   int64_t updates_ = 0;

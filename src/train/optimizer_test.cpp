@@ -41,6 +41,37 @@ TEST(AdamWTest, EqualsAtensFusedKernelWithAndWithoutDecay) {
   EXPECT_EQ(adam.updates(), 5);
 }
 
+TEST(AdamWTest, SharesOfSeveralProcessesMakeUpTheWhole) {
+  const auto weights = [] { return std::vector<NamedTensor>{{"a", leaf({40, 30}, 1)}, {"b", leaf({30}, 2)}, {"c", leaf({20, 30}, 3, at::kBFloat16)}, {"d", leaf({25, 20}, 4)}}; };
+  const auto whole = weights();
+  AdamW alone(whole, options());
+  std::vector<std::vector<NamedTensor>> copies{weights(), weights()};
+  std::vector<AdamW> shares;
+  for (int r = 0; r < 2; ++r) shares.emplace_back(copies[size_t(r)], options(), Shard{r, 2});
+  auto step = [](AdamW& adam, const std::vector<NamedTensor>& on) {
+    for (size_t i = 0; i < on.size(); ++i) set_gradient(on[i].tensor, int(i));
+    adam.collect_gradients();
+    adam.step(1e-2, 1);
+  };
+  step(alone, whole);
+  std::map<std::string, at::Tensor> together;
+  int64_t elements[2] = {0, 0};
+  for (int r = 0; r < 2; ++r) {
+    step(shares[size_t(r)], copies[size_t(r)]);
+    for (const auto& [name, tensor] : shares[size_t(r)].state()) EXPECT_TRUE(together.emplace(name, tensor).second) << name;
+    for (size_t i = 0; i < whole.size(); ++i) {
+      const bool owns = shares[size_t(r)].owner(i) == r;
+      EXPECT_EQ(at::equal(copies[size_t(r)][i].tensor, whole[i].tensor), owns) << whole[i].name;  // the others are as they were
+      if (owns) elements[r] += whole[i].tensor.numel();
+    }
+  }
+  EXPECT_EQ(elements[0] + elements[1], 1200 + 30 + 600 + 500);
+  EXPECT_LE(std::max(elements[0], elements[1]), 1230);
+  const auto state = alone.state();
+  ASSERT_EQ(together.size(), state.size());
+  for (const auto& [name, tensor] : state) EXPECT_TRUE(at::equal(together.at(name), tensor)) << name;
+}
+
 TEST(AdamWTest, SameBytesOnOneThreadAndOnMany) {
   const int before = at::get_num_threads();
   std::vector<at::Tensor> results;

@@ -67,7 +67,7 @@ Session::Session(const StageContext& context, nn::Transformer& model, std::vecto
       model_(model),
       extra_(std::move(extra)),
       optimizer_options_(optimizer),
-      optimizer_(trained(model, extra_), optimizer),
+      optimizer_(trained(model, extra_), optimizer, {context.rank(), context.size()}),
       store_(context.folder / "checkpoints", checkpoint, fingerprint_of(context, model, extra_, options, data_hash)) {}
 
 Session::~Session() {
@@ -82,11 +82,18 @@ std::map<std::string, at::Tensor> Session::weights() const {
   return out;
 }
 
+// With several ranks all must call it; the first gets the whole state, the others their share.
 TrainingState Session::state() const {
   TrainingState s;
   s.step = step_;
   s.weights = weights();
   s.optimizer = optimizer_.state();
+  if (context_.ranks)
+    for (AdamW::Part& part : optimizer_.parts()) {
+      if (!part.tensor.defined()) part.tensor = at::empty(context_.rank() == 0 ? part.sizes : std::vector<int64_t>{0}, at::kFloat);
+      context_.ranks->to_first(part.tensor, part.owner, fmt::format("{}: checkpoint of step {}", context_.stage, step_));
+      if (context_.rank() == 0) s.optimizer[part.name] = part.tensor;
+    }
   for (const auto& [name, tensor] : kept_) s.optimizer["kept/" + name] = tensor;
   s.model_config = nn::model_config_json(model_.config());
   s.counters = {{"updates", optimizer_.updates()}, {"loop", counters_}};
@@ -155,6 +162,12 @@ void Session::sum_gradients() {
   context_.ranks->sum(sent, what);
 }
 
+void Session::share_weights() {
+  std::vector<std::vector<at::Tensor>> of(size_t(context_.size()));
+  for (size_t i = 0; i < optimizer_.gradients().size(); ++i) of[size_t(optimizer_.owner(i))].push_back(optimizer_.parameter(i).detach());
+  for (size_t r = 0; r < of.size(); ++r) context_.ranks->broadcast(of[r], int(r), fmt::format("{}: weights of step {}", context_.stage, step_ + 1));
+}
+
 void Session::update(const std::function<std::string()>& describe_batch, objective::Statistics& figures) {
   if (context_.ranks) sum_gradients();
   const double norm = optimizer_.gradient_norm();
@@ -163,6 +176,7 @@ void Session::update(const std::function<std::string()>& describe_batch, objecti
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
   const double lr = learning_rate(optimizer_options_, optimizer_.updates(), total_updates_);
   optimizer_.step(lr, scale);
+  if (context_.ranks) share_weights();
   moved_ = true;
   const auto number = [](double x) { return at::scalar_tensor(x, at::kDouble); };
   figures.mean("grad_norm", number(norm));
@@ -172,8 +186,13 @@ void Session::update(const std::function<std::string()>& describe_batch, objecti
 
 void Session::save_and_stop() {
   optimizer_.discard_gradients();
-  if (context_.rank() == 0) store_.save(state());
+  save();
   throw_if_interrupted();
+}
+
+void Session::save() {
+  const TrainingState now = state();
+  if (context_.rank() == 0) store_.save(now);
 }
 
 void Session::poll() {
@@ -190,14 +209,16 @@ void Session::finish_step(std::map<std::string, double> values, const json& coun
     progress_->set(uint64_t(step_));
   }
   if (context_.after_step) context_.after_step(step_);
-  if (!done() && context_.rank() == 0) store_.save_if_due(step_, [&] { return state(); });
+  bool due = !done() && context_.rank() == 0 && store_.due(step_);
+  if (context_.ranks) due = context_.ranks->any(due, fmt::format("{}: end of step {}", context_.stage, step_));
+  if (due) save();
   if (context_.ranks && context_.ranks->any(interrupt_requested(), fmt::format("{}: end of step {}", context_.stage, step_))) request_interrupt();
   if (interrupt_requested()) save_and_stop();
 }
 
 void Session::finish(const json& counters) {
   counters_ = counters;
-  if (context_.rank() == 0) store_.save(state());
+  save();
   if (context_.ranks) context_.ranks->meet(context_.stage + ": the end");
   progress_.reset();
 }

@@ -83,6 +83,8 @@ class Session {
 
  private:
   void sum_gradients();
+  void share_weights();
+  void save();
   void save_and_stop();
   [[noreturn]] void fail_not_finite(const std::string& what, const std::string& batch);
   TrainingState state() const;

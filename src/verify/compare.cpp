@@ -531,6 +531,21 @@ std::optional<bool> compare_regions(const Expr& g, const Expr& a, Comparison& c)
   return equal;
 }
 
+// "the day is friday" states "friday"; a sentence with more than that one statement in it states nothing here.
+bool states(std::string_view sentence, std::string_view words) {
+  if (sentence.size() < words.size() + 4 || sentence.substr(sentence.size() - words.size()) != words) return false;
+  const std::string_view before = sentence.substr(0, sentence.size() - words.size());
+  for (const std::string_view more : {" not ", " if ", " or ", " and ", " but ", " never "})
+    if (before.find(more) != std::string_view::npos) return false;
+  size_t verbs = 0;
+  bool last = false;
+  for (const std::string_view verb : {" is ", " are ", " was ", " were ", " be "}) {
+    for (size_t at = before.find(verb); at != std::string_view::npos; at = before.find(verb, at + 1)) ++verbs;
+    last = last || (before.size() > verb.size() && before.substr(before.size() - verb.size()) == verb);
+  }
+  return verbs == 1 && last;
+}
+
 bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   // choices
   if (g.is(Kind::kChoice) || a.is(Kind::kChoice)) {
@@ -543,7 +558,7 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   }
   if (g.is(Kind::kText) || a.is(Kind::kText)) {
     c.rule = "text";
-    if (g.is(Kind::kText) && a.is(Kind::kText)) return g.name == a.name;
+    if (g.is(Kind::kText) && a.is(Kind::kText)) return g.name == a.name || states(g.name, a.name) || states(a.name, g.name);
     const Expr& other = g.is(Kind::kText) ? a : g;
     const std::string_view words = g.is(Kind::kText) ? g.name : a.name;
     if (words == "no solution" && other.is(Kind::kSet)) return other.count == 0;

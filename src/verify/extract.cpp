@@ -156,7 +156,10 @@ Span last_number_in(std::string_view text, Span s) {
     size_t end = i + 1, begin = i;
     while (begin > s.begin && (is_digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/' || text[begin - 1] == ':') && begin > s.begin + 1 && is_digit(text[begin - 2])))) --begin;
     if (begin > s.begin && text[begin - 1] == '.') --begin;
-    if (begin > s.begin && (is_latin(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
+    bool label = false;  // "Step 5", "Case 2"
+    for (const std::string_view word : {"Step ", "step ", "Case ", "Part ", "Equation ", "equation ", "Question "})
+      label = label || (begin - s.begin >= word.size() && text.substr(begin - word.size(), word.size()) == word);
+    if (begin > s.begin && (label || is_latin(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
       i = begin;
       continue;
     }
@@ -290,6 +293,19 @@ Span value_in(std::string_view text, Span s) {
     while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
     if (head.end < s.end && reads(text, head)) return head;
   }
+  if (const size_t reals = sentence.find("all real numbers except "); reals != std::string_view::npos) return {s.begin + reals, s.end};
+  // "between 4 and 6" states neither
+  if (const size_t between = sentence.rfind("between "); between != std::string_view::npos && between + 8 < sentence.size() && is_digit(sentence[between + 8]) && sentence.find(" and ", between) != std::string_view::npos) return s;
+  // "… is 3 out of 8", "… are in the ratio 1 to 3"
+  for (const std::string_view joint : {" out of ", " to "}) {
+    const size_t at = sentence.rfind(joint);
+    if (at == std::string_view::npos || at == 0 || !is_digit(sentence[at - 1]) || at + joint.size() >= sentence.size() || !is_digit(sentence[at + joint.size()])) continue;
+    if (joint == " to " && sentence.find("ratio") == std::string_view::npos) continue;
+    size_t begin = at, end = at + joint.size();
+    while (begin > 0 && is_digit(sentence[begin - 1])) --begin;
+    while (end < sentence.size() && is_digit(sentence[end])) ++end;
+    return {s.begin + begin, s.begin + end};
+  }
   const Span number = last_number_in(text, s);
   return number.begin < number.end ? number : s;
 }
@@ -335,11 +351,18 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       }
       if (span) {
         position = i;
+        if (text.substr(span->begin, 4) == "not ") return found(text, *span, "answer_is");  // says what it is not
         return found(text, value_in(text, *span), "answer_is");
       }
       break;
     }
   }
+  for (const std::string_view phrase : {"答案是", "答案为", "答案：", "答案:", "Ответ:", "Respuesta:", "Réponse :", "Antwort:"})
+    if (const size_t at = text.rfind(phrase); at != std::string_view::npos)
+      if (const auto span = value_from(at + phrase.size())) {
+        position = at;
+        return found(text, value_in(text, *span), "answer_is");
+      }
   return std::nullopt;
 }
 
@@ -365,6 +388,15 @@ std::optional<Extracted> bold(std::string_view text) {
 
 // A lone letter that picks an option, in the last line: "So the answer must be (B)."
 std::optional<Extracted> letter_choice(std::string_view text) {
+  // "Option C is correct", "the right choice is (C) because (A) is too small"
+  for (size_t i = text.size(); i-- > 0;) {
+    if (text.substr(i, 6) != "ption " && text.substr(i, 6) != "hoice ") continue;
+    size_t j = i + 6;
+    if (text.substr(j, 3) == "is ") j += 3;
+    while (j < text.size() && (text[j] == '*' || text[j] == '(' || text[j] == '$')) ++j;
+    if (j >= text.size() || text[j] < 'A' || text[j] > 'J' || (j + 1 < text.size() && (is_latin(text[j + 1]) || text[j + 1] == '\''))) continue;
+    return found(text, {j, j + 1}, "choice");
+  }
   for (size_t i = text.size(); i-- > 0;) {
     if (text[i] < 'A' || text[i] > 'J') continue;
     const bool left = i > 0 && text[i - 1] == '(', right = i + 1 < text.size() && text[i + 1] == ')';
@@ -390,7 +422,9 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
     const std::string_view line = text.substr(all.begin, all.end - all.begin);
     const bool formula_inside = !formulas(text, all).empty();
     const bool any_digit = std::any_of(line.begin(), line.end(), is_digit);
-    if (!formula_inside && (!any_digit || (line.find_first_of("\\^_{}") != std::string_view::npos && line.find(" is ") == std::string_view::npos))) {
+    bool latex = false;  // an escaped sign of money or per cent is none
+    for (size_t i = 0; i < line.size(); ++i) latex = latex || line[i] == '^' || line[i] == '_' || line[i] == '{' || line[i] == '}' || (line[i] == '\\' && (i + 1 == line.size() || (line[i + 1] != '$' && line[i + 1] != '%')));
+    if (!formula_inside && (!any_digit || (latex && line.find(" is ") == std::string_view::npos))) {
       if (auto e = letter_choice(line)) {
         e->begin += all.begin;
         e->end += all.begin;

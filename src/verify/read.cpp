@@ -1,10 +1,12 @@
 // parse(): from the text of an answer to a Reading. Fast path for plain numbers; special forms; the grammar; words.
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "verify/lexer.h"
 #include "verify/parser.h"
 #include "verify/reading.h"
+#include "verify/respell.h"
 #include "verify/words.h"
 
 namespace foil::verify {
@@ -57,6 +59,9 @@ std::string_view peel(std::string_view s) {
     pair("\"", "\"");
     pair("`", "`");
     pair("“", "”");
+    pair("'", "'");
+    for (const std::string_view sign : {"∴", "⇒", "\\therefore", "\\Rightarrow", "\\implies"})
+      if (s.substr(0, sign.size()) == sign && s.size() > sign.size() && !letter(s[sign.size()])) s.remove_prefix(sign.size());
     for (const std::string_view box : {"\\boxed", "\\fbox"})
       if (s.substr(0, box.size()) == box && s.size() > box.size() && s[box.size()] == '{' && wraps(s, box.size())) s = s.substr(box.size() + 1, s.size() - box.size() - 2);
     if (s.size() > 1 && (s.back() == '.' || s.back() == ',' || s.back() == ';') && s[s.size() - 2] != '\\' && s[s.size() - 2] != '.') s.remove_suffix(1);
@@ -391,6 +396,27 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     rewritten = halved(s);
     s = peel(rewritten);
   }
+  if (depth < 2) {
+    if (auto other = respelt(s)) {
+      read(node, *other, 2);
+      return;
+    }
+    int power = 0;
+    if (auto written_out = with_large_number_written_out(s, power)) {
+      // the word left out, as a unit may be: never equal to another word left out
+      const std::string small(s);
+      read(node, *written_out, 2);
+      const Expr* large = std::exchange(node.tree, nullptr);
+      if (large) {
+        read(node, small, 2);
+        if (node.tree && !same(*node.tree, *large)) node.others.push_back({node.tree, static_cast<char>('A' + power)});
+        node.problem.clear();
+        node.tree = large;
+        return;
+      }
+      node.problem.clear();
+    }
+  }
   if (const Expr* e = lettered_base(s, arena)) {
     node.tree = e;
     return;
@@ -463,6 +489,24 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     const std::string folded = fold(s);
     if (folded.empty()) {
       node.problem = "nothing to read";
+      return;
+    }
+    // "Yes, it is."
+    for (const std::string_view word : {"yes", "no"})
+      for (const std::string_view subject : {" it ", " they ", " he ", " she ", " this ", " that "})
+        if (folded.rfind(std::string(word) + std::string(subject), 0) == 0) {
+          words_reading(node, std::string(word));
+          return;
+        }
+    // "A and B": single letters are names, not a phrase
+    if (const size_t both = s.find(" and "); folded.size() <= 7 && both != std::string_view::npos && both > 0 && both + 5 < s.size() && letter(s[both - 1]) && letter(s[both + 5]) && (both == 1 || !letter(s[both - 2])) && (both + 6 == s.size() || !letter(s[both + 6]))) {
+      std::vector<const Expr*> items;
+      for (const size_t at : {both - 1, both + 5}) {
+        Expr* e = arena.make(Kind::kText);
+        e->name = arena.copy(fold(s.substr(at, 1)));
+        items.push_back(e);
+      }
+      node.tree = arena.make(Kind::kList, items);
       return;
     }
     // "A, B and C" as names; "Softball, Kickball"

@@ -87,6 +87,33 @@ Verdict equal(const Reading& gold, const Reading& answer, const Options& options
   return v;
 }
 
+namespace {
+
+bool constant(const Expr& e) {
+  return is_scalar(e) && !any(e, [](const Expr& x) { return x.is(Kind::kSymbol) || x.is(Kind::kCall) || x.is(Kind::kOpaque); });
+}
+
+// "m + n = 25 + 81 = 106" answers 106: the value of an expression in two or more names, asked for as a number. One name is an
+// equation to be solved ("2x = 6" does not state 3).
+Reading value_of_sum(const Reading& gold, Reading answer, std::string_view text) {
+  if (!gold.readable() || !answer.readable() || !constant(*gold.node->tree)) return answer;
+  const Expr& r = *answer.node->tree;
+  if (!r.is(Kind::kRelation) || r.count < 2 || r.name.find_first_not_of('=') != std::string_view::npos || !constant(r[r.count - 1])) return answer;
+  if (!r[0].is(Kind::kAdd) && !r[0].is(Kind::kMul)) return answer;
+  std::vector<std::string_view> names;
+  any(r[0], [&](const Expr& x) {
+    if (x.is(Kind::kSymbol) && std::find(names.begin(), names.end(), x.name) == names.end()) names.push_back(x.name);
+    return false;
+  });
+  if (names.size() < 2) return answer;
+  for (uint32_t i = 1; i + 1 < r.count; ++i)
+    if (!constant(r[i])) return answer;
+  Reading value = parse(text.substr(text.rfind('=') + 1));
+  return value.readable() && same(*value.node->tree, r[r.count - 1]) ? value : answer;
+}
+
+}  // namespace
+
 Verdict check(const Reading& gold, std::string_view text, const Options& options) {
   const auto found = extract(text);
   if (!found) {
@@ -96,7 +123,9 @@ Verdict check(const Reading& gold, std::string_view text, const Options& options
     v.note = "answer: none found";
     return v;
   }
-  Verdict v = equal(gold, parse(found->text, options), options);
+  Reading answer = parse(found->text, options);
+  answer = value_of_sum(gold, std::move(answer), found->text);
+  Verdict v = equal(gold, answer, options);
   v.answer_text = found->text;
   return v;
 }

@@ -71,6 +71,11 @@ int number_word(std::string_view w) {
       {"fifteen", 15}, {"sixteen", 16}, {"seventeen", 17}, {"eighteen", 18}, {"nineteen", 19}, {"twenty", 20}, {"thirty", 30}, {"forty", 40}, {"fifty", 50}, {"sixty", 60}, {"seventy", 70}, {"eighty", 80}, {"ninety", 90}, {"hundred", 100},
       {"one hundred", 100}, {"thousand", 1000}};
   if (const auto it = words.find(w); it != words.end()) return it->second;
+  for (const auto& [zeros, times] : {std::pair<std::string_view, int>{" hundred", 100}, {" thousand", 1000}})
+    if (w.size() > zeros.size() && w.substr(w.size() - zeros.size()) == zeros) {
+      const int n = number_word(w.substr(0, w.size() - zeros.size()));
+      return n > 0 && n < 100 ? n * times : -1;
+    }
   // twenty one, twenty-one (folding made the hyphen a space)
   const size_t space = w.find(' ');
   if (space == std::string_view::npos) return -1;

@@ -1,0 +1,161 @@
+#include "verify/respell.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "verify/passages.h"
+
+namespace foil::verify {
+
+namespace {
+
+size_t digits_from(std::string_view s, size_t at) {
+  size_t n = 0;
+  while (at + n < s.size() && is_digit(s[at + n])) ++n;
+  return n;
+}
+
+bool only_letters_and_spaces(std::string_view s) {
+  return std::all_of(s.begin(), s.end(), [](char c) { return is_latin(c) || c == ' ' || c == '.'; });
+}
+
+std::string replaced(std::string_view s, size_t begin, size_t end, std::string_view by) {
+  return std::string(s.substr(0, begin)) + std::string(by) + std::string(s.substr(end));
+}
+
+// \frac{\text{m}}{\text{s}^2} → \text{m/s^2}
+std::optional<std::string> fraction_of_units(std::string_view s) {
+  constexpr std::string_view kFrac = "frac{";
+  for (size_t at = s.find(kFrac); at != std::string_view::npos; at = s.find(kFrac, at + 1)) {
+    size_t begin = at, i = at + kFrac.size();
+    while (begin > 0 && (s[begin - 1] == 'd' || s[begin - 1] == 't')) --begin;
+    if (begin == 0 || s[begin - 1] != '\\') continue;
+    --begin;
+    const auto unit = [&]() -> std::optional<std::string> {
+      for (const std::string_view wrap : {"\\text{", "\\mathrm{", "\\textrm{", "\\mbox{"}) {
+        if (s.substr(i, wrap.size()) != wrap) continue;
+        size_t j = i + wrap.size();
+        while (j < s.size() && (is_latin(s[j]) || s[j] == ' ')) ++j;
+        if (j >= s.size() || s[j] != '}') return std::nullopt;
+        const Span word = trimmed(s, {i + wrap.size(), j});
+        std::string out(s.substr(word.begin, word.end - word.begin));
+        i = j + 1;
+        if (i + 1 < s.size() && s[i] == '^') {
+          const bool braced = s[i + 1] == '{';
+          const size_t from = i + (braced ? 2 : 1), n = braced ? digits_from(s, from) : std::min<size_t>(digits_from(s, from), 1);
+          if (n == 0) return std::nullopt;
+          out += "^" + std::string(s.substr(from, n));
+          i = from + n;
+          if (braced && (i >= s.size() || s[i++] != '}')) return std::nullopt;
+        }
+        return out.empty() ? std::nullopt : std::optional(out);
+      }
+      return std::nullopt;
+    };
+    const auto above = unit();
+    if (!above || s.substr(i, 2) != "}{") continue;
+    i += 2;
+    const auto below = unit();
+    if (!below || i >= s.size() || s[i] != '}') continue;
+    return replaced(s, begin, i + 1, "\\text{ " + *above + "/" + *below + "}");
+  }
+  return std::nullopt;
+}
+
+// {1,3}\cup{2,4}: braces that are members' own, with the backslash lost
+std::optional<std::string> sets_without_backslash(std::string_view s) {
+  if (s.empty() || s.front() != '{' || s.back() != '}') return std::nullopt;
+  std::string out;
+  bool operation = false;
+  for (size_t i = 0; i < s.size();) {
+    const size_t close = s.find('}', i);
+    if (s[i] != '{' || close == std::string_view::npos) return std::nullopt;
+    const std::string_view inside = s.substr(i + 1, close - i - 1);
+    if (inside.empty() || inside.find_first_of("{\\") != std::string_view::npos) return std::nullopt;
+    out += "\\{" + std::string(inside) + "\\}";
+    i = close + 1;
+    if (i == s.size()) break;
+    const size_t next = s.find('{', i);
+    if (next == std::string_view::npos) return std::nullopt;
+    const Span gap = trimmed(s, {i, next});
+    const std::string_view sign = s.substr(gap.begin, gap.end - gap.begin);
+    if (sign != "\\cup" && sign != "\\cap" && sign != "\\setminus" && sign != "∪" && sign != "∩") return std::nullopt;
+    out += " " + std::string(sign) + " ";
+    operation = true;
+    i = next;
+  }
+  return operation ? std::optional(out) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> respelt(std::string_view s) {
+  if (s.size() < 3 || s.size() > 2000) return std::nullopt;
+  for (const std::string_view tail : {" in total", " altogether", " in all"})
+    if (s.size() > tail.size() && s.substr(s.size() - tail.size()) == tail && s.find_first_of("0123456789") != std::string_view::npos && !looks_prose(s)) return std::string(s.substr(0, s.size() - tail.size()));
+  if (is_digit(s[0])) {
+    const size_t n = digits_from(s, 0);
+    for (const auto& [between, open, middle, close] : {std::array<std::string_view, 4>{" out of every ", "\\frac{", "}{", "}"}, {" out of ", "\\frac{", "}{", "}"}, {" to ", "", ":", ""}}) {
+      if (s.substr(n, between.size()) != between) continue;
+      const size_t at = n + between.size(), m = digits_from(s, at);
+      const std::string_view rest = s.substr(at + m);
+      if (m == 0 || (middle == ":" ? !rest.empty() : !(rest.empty() || (rest[0] == ' ' && only_letters_and_spaces(rest))))) continue;
+      return std::string(open) + std::string(s.substr(0, n)) + std::string(middle) + std::string(s.substr(at, m)) + std::string(close);
+    }
+    // 1.2(34)
+    if (n < s.size() && s[n] == '.' && s.back() == ')') {
+      const size_t head = n + 1 + digits_from(s, n + 1), period = head < s.size() && s[head] == '(' ? digits_from(s, head + 1) : 0;
+      if (period > 0 && head + period + 2 == s.size()) return std::string(s.substr(0, head)) + "\\overline{" + std::string(s.substr(head + 1, period)) + "}";
+    }
+  }
+  if (s.front() == '<' && s.back() == '>' && s.find(',') != std::string_view::npos && s.find_first_of("<>=", 1) == s.size() - 1) return "\\langle " + std::string(s.substr(1, s.size() - 2)) + "\\rangle";
+  for (const std::string_view words : {"all real numbers except ", "All real numbers except ", "all reals except ", "all real numbers other than "})
+    if (s.substr(0, words.size()) == words && s.find_first_of("0123456789", words.size()) != std::string_view::npos) {
+      std::string members(s.substr(words.size()));
+      for (const std::string_view name : {"x = ", "x=", "$x = ", "$x="})
+        if (members.rfind(name, 0) == 0) members = (name[0] == '$' ? "$" : "") + members.substr(name.size());
+      members.erase(std::remove(members.begin(), members.end(), '$'), members.end());
+      for (const std::string_view joint : {", and ", " and "})
+        if (const size_t at = members.find(joint); at != std::string::npos) members.replace(at, joint.size(), ", ");
+      return "\\mathbb{R}\\setminus\\{" + members + "\\}";
+    }
+  if (auto sets = sets_without_backslash(s)) return sets;
+  return fraction_of_units(s);
+}
+
+std::optional<std::string> with_large_number_written_out(std::string_view s, int& power) {
+  if (s.size() < 6 || s.size() > 200) return std::nullopt;
+  size_t i = 0;
+  for (const std::string_view sign : {"-", "\\$", "$"})
+    if (s.substr(i, sign.size()) == sign) i += sign.size();
+  const size_t begin = i;
+  while (i < s.size() && (is_digit(s[i]) || ((s[i] == ',' || s[i] == '.') && i > begin && i + 1 < s.size() && is_digit(s[i + 1])))) ++i;
+  std::string number(s.substr(begin, i - begin));
+  number.erase(std::remove(number.begin(), number.end(), ','), number.end());
+  const size_t point = std::min(number.find('.'), number.size());
+  if (number.empty() || std::count(number.begin(), number.end(), '.') > 1) return std::nullopt;
+  size_t word = i;
+  while (word < s.size() && (s[word] == ' ' || s[word] == '~')) ++word;
+  if (s.substr(word, 2) == "\\ " || s.substr(word, 2) == "\\,") word += 2;
+  const bool wrapped = s.substr(word, 6) == "\\text{";
+  if (wrapped) word += 6;
+  while (word < s.size() && s[word] == ' ') ++word;
+  for (const auto& [name, zeros] : {std::pair<std::string_view, int>{"hundred", 2}, {"thousand", 3}, {"million", 6}, {"billion", 9}, {"trillion", 12}}) {
+    const size_t end = word + name.size();
+    if (s.substr(word, name.size()) != name || (end < s.size() && is_latin(s[end]))) continue;
+    power = zeros;
+    std::string digits = number.substr(0, point), decimals = point < number.size() ? number.substr(point + 1) : "";
+    while (decimals.size() < static_cast<size_t>(zeros)) decimals += '0';
+    digits += decimals.substr(0, static_cast<size_t>(zeros));
+    decimals = decimals.substr(static_cast<size_t>(zeros));
+    const size_t first = std::min(digits.find_first_not_of('0'), digits.size() - 1);
+    std::string rest(s.substr(end));
+    if (wrapped) rest = "\\text{" + rest;
+    if (rest == "\\text{}") rest.clear();
+    return std::string(s.substr(0, begin)) + digits.substr(first) + (decimals.empty() ? "" : "." + decimals) + rest;
+  }
+  return std::nullopt;
+}
+
+}  // namespace foil::verify

@@ -26,6 +26,18 @@ void write_file(const fs::path& path, const std::function<void(std::FILE*)>& wri
     fs::create_directories(path.parent_path(), ec);
     if (ec) throw Error("cannot create the folder: " + ec.message(), path.parent_path().string());
   }
+  if (std::error_code ec; fs::exists(path, ec) && !fs::is_regular_file(path, ec)) {  // a pipe or a device is written to, never replaced
+    std::FILE* file = std::fopen(path.c_str(), "wb");
+    if (!file) fail(path, "write");
+    try {
+      write(file);
+    } catch (...) {
+      std::fclose(file);
+      throw;
+    }
+    if (std::fclose(file) != 0) fail(path, "write");
+    return;
+  }
   const fs::path aside = path.string() + fmt::format(".tmp{}", getpid());
   std::FILE* file = std::fopen(aside.c_str(), "wb");
   if (!file) fail(path, "write");

@@ -18,6 +18,11 @@ TEST(WriteFile, ReplacesInOneStepAndLeavesNothingAside) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir), {}), 1);
 }
 
+TEST(WriteFile, ADeviceIsWrittenToNotReplaced) {
+  write_file("/dev/null", "nothing");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
 TEST(WriteFile, FullDiskIsOneClearError) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   std::FILE* full = std::fopen("/dev/full", "w");

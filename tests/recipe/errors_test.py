@@ -78,6 +78,31 @@ refused(1, ["there is no such file or benchmark", "gsm8k"], *generate(problems=w
 long = lines("long.jsonl", [{"id": "tale", "problem": "Tom has 5 stamps. " * 90, "answer": "5"}])
 refused(1, ["the model's context is 256", "tale"], *generate(problems=long), absent=[out])
 
+# Verdicts: a line that cannot be checked gets a record and the run goes on; a file of nothing else is refused.
+good, verdicts = [{"gold": str(i), "pred": f"The answer is {i + i % 2}."} for i in range(9000)], work / "verdicts.jsonl"
+mixed = [json.dumps(row) for row in good]
+mixed[5], mixed[4999], mixed[6000], mixed[7000], mixed[8999] = '{"gold": "1", "pred": }', "[" * 100000, '{"gold": null, "pred": "1"}', '{"pred": "1"}', '{"gold": "8999", "pr'
+refused(1, ["5 of 9000 lines could not be checked", "mixed.jsonl:6:23", "not JSON"], "verify", lines("mixed.jsonl", mixed), "-o", verdicts)
+records = [json.loads(line) for line in verdicts.read_text().splitlines()]
+check([i for i, r in enumerate(records) if r["verdict"] == "error"] == [5, 4999, 6000, 7000, 8999] and len(records) == 9000, "records of lines that cannot be checked")
+check(records[5] | {"error": ""} == {"verdict": "error", "line": 6, "column": 23, "error": ""}, f"{records[5]}")
+check(all(r["verdict"] == ("wrong" if i % 2 else "correct") for i, r in enumerate(records) if r["verdict"] != "error"), "verdicts beside lines that cannot be checked")
+verdicts.unlink()
+refused(1, ['no field "gold"', "nogold.jsonl:1", "--gold-key"], "verify", lines("nogold.jsonl", [{"answer": "1", "pred": "1"}] * 3), "-o", verdicts, absent=[verdicts])
+refused(1, ["no lines to verify"], "verify", lines("nothing.jsonl", []), "-o", verdicts, absent=[verdicts])
+refused(1, ["cannot open the file", "none.jsonl"], "verify", work / "none.jsonl", "-o", verdicts, absent=[verdicts])
+refused(1, ["cannot open the file"], "verify", work, "-o", verdicts, absent=[verdicts])
+refused(1, ["No space left on device", "/dev/full"], "verify", lines("good.jsonl", good), "-o", "/dev/full")
+verdicts.write_text("old\n")
+process = subprocess.Popen([str(foil), "verify", "-", "-o", str(verdicts)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=work)
+process.stdin.write("".join(line + "\n" for line in mixed[:5000]))
+process.stdin.flush()
+time.sleep(1)
+os.kill(process.pid, signal.SIGINT)
+error = process.communicate("".join(line + "\n" for line in mixed[5000:]))[1]
+check(process.returncode == 130 and verdicts.read_text() == "old\n" and not list(work.glob("verdicts.jsonl.tmp*")), f"Ctrl-C in foil verify: {process.returncode} {error}")
+
+
 # Model folders.
 def broken(name, change):
     folder = work / name

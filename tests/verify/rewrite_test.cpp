@@ -33,6 +33,15 @@ void check_pair(const std::string& answer, bool want_same, Stream& random, Tally
   t.same += p.same;
   for (const char* r : p.rules) t.rules.insert(r);
   const Verdict v = check(p.gold, p.text);
+  if (const auto found = extract(p.text)) {
+    Options exact;
+    exact.round_to_gold = false;
+    const Reading a = parse_gold(p.gold, exact), b = parse(found->text, exact);
+    const Verdict there = equal(a, b, exact), back = equal(b, a, exact);
+    if (there.rule != "base" && back.rule != "base") {
+      EXPECT_EQ(there.outcome, back.outcome) << "not symmetric: " << p.gold << "  |  " << found->text << "\n  " << there.rule << ", " << back.rule;
+    }
+  }
   if (v.correct() == p.same && v.outcome != Outcome::kUnreadable) return;
   (v.outcome == Outcome::kUnreadable ? t.unreadable : p.same ? t.false_rejects : t.false_accepts) += 1;
   if (++t.shown > 60) return;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "verify/number.h"
 #include "verify/passages.h"
 #include "verify/verify.h"
 
@@ -481,6 +482,7 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
 }  // namespace
 
 std::optional<Extracted> extract(std::string_view original) {
+  free_caches_with_thread();
   constexpr size_t kMost = 160'000;
   std::string_view text = original;
   size_t shift = 0;

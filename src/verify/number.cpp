@@ -5,6 +5,14 @@
 
 namespace foil::verify {
 
+namespace {
+struct Caches {
+  ~Caches() { flint_cleanup(); }
+};
+}  // namespace
+
+void free_caches_with_thread() { static thread_local Caches caches; }
+
 std::string Rational::to_string() const {
   char* s = fmpq_get_str(nullptr, 10, q_);
   std::string out = s;

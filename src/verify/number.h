@@ -16,6 +16,9 @@
 
 namespace foil::verify {
 
+// FLINT keeps caches for each thread, and frees them when told to: at the end of every thread that has called this once.
+void free_caches_with_thread();
+
 inline constexpr int64_t kMaxBits = 60'000;  // of an exact constant
 
 class Rational {

@@ -544,6 +544,7 @@ void read(Reading::Node& node, std::string_view source, int depth) {
 }  // namespace
 
 Reading parse(std::string_view answer, const Options&) {
+  free_caches_with_thread();
   auto node = std::make_shared<Reading::Node>();
   read(*node, answer, 0);
   Reading r;

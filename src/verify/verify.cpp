@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "verify/compare.h"
+#include "verify/number.h"
 #include "verify/reading.h"
 
 namespace foil::verify {
@@ -44,6 +45,7 @@ bool usable(char use, const Expr& other) {
 }  // namespace
 
 Verdict equal(const Reading& gold, const Reading& answer, const Options& options) {
+  free_caches_with_thread();
   Verdict v;
   v.gold_read = gold.to_string();
   v.answer_read = answer.to_string();

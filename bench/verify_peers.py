@@ -33,6 +33,22 @@ def rows_of(folder: str, most: int | None) -> list[dict]:
     return rows
 
 
+def hostile_rows() -> list[dict]:
+    """Inputs made to hang a checker, each against 1 and against itself (tests/golden/verify/hostile.json)."""
+    with open(os.path.join(os.path.dirname(__file__), "../tests/golden/verify/hostile.json"), encoding="utf-8") as f:
+        inputs = json.load(f)
+    texts = ["".join((bytes.fromhex(t).decode("latin-1") if kind else t) * n for t, n, *kind in pieces) for pieces in inputs]
+    return [{"gold": gold, "text": text} for text in texts for gold in ("1", text)]
+
+
+def foil_on(bench: str, rows: list[dict], passes: int) -> dict:
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as f:
+        for row in rows:
+            f.write(json.dumps(row) + "\n")
+        f.flush()
+        return json.loads(subprocess.run([bench, f.name, str(passes)], check=True, capture_output=True, text=True).stdout)
+
+
 def math_verify_on(rows: list[dict]) -> tuple[list[int], list[bool]]:
     from math_verify import parse, verify
 
@@ -66,11 +82,8 @@ def main() -> None:
     p.add_argument("--rows", type=int, help="at most so many of each set")
     a = p.parse_args()
     rows = rows_of(a.data, a.rows)
-    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as f:
-        for row in rows:
-            f.write(json.dumps(row) + "\n")
-        f.flush()
-        ours = json.loads(subprocess.run([a.bench, f.name], check=True, capture_output=True, text=True).stdout)
+    ours = foil_on(a.bench, rows, 21)
+    hostile = foil_on(a.bench, hostile_rows(), 5)
     theirs_ns, theirs = math_verify_on(rows)
     import importlib.metadata
 
@@ -90,6 +103,7 @@ def main() -> None:
         "rows": len(rows),
         "rows_by_set": {name: sum(r["set"] == name for r in rows) for name in SETS},
         "foil": f_ | {"passes": ours["passes"], "resident_kib_first_pass": ours["resident_kib_first_pass"], "resident_kib_last_pass": ours["resident_kib_last_pass"]},
+        "hostile": {"checks": len(hostile["nanoseconds"]), "max_ms": max(hostile["nanoseconds"]) / 1e6, "median_ms": statistics.median(hostile["nanoseconds"]) / 1e6},
         "math_verify": m_ | {"resident_kib_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss},
         "ratio": {k: m_[k + "_us"] / f_[k + "_us"] for k in ("mean", "median", "p99")},
         "own_answer_accepted": {"foil": sum(x for x, r in zip(mine, rows) if r["own"]), "math_verify": sum(y for y, r in zip(theirs, rows) if r["own"]), "of": sum(r["own"] for r in rows)},
@@ -109,11 +123,12 @@ def main() -> None:
             + "".join(f"| {k} | {f_[k + '_us']:.1f} µs | {m_[k + '_us']:.0f} µs | {result['ratio'][k]:.0f} × |\n" for k in ("mean", "median", "p99"))
             + f"| checks a second | {f_['checks_per_second']:.0f} | {m_['checks_per_second']:.0f} | |\n\n"
             f"foil's resident memory: {ours['resident_kib_first_pass'] / 1024:.1f} MiB after the first pass, {ours['resident_kib_last_pass'] / 1024:.1f} MiB after pass {ours['passes']}.\n\n"
+            f"Inputs made to hang a checker (tests/golden/verify/hostile.json, {result['hostile']['checks']} checks): at most {result['hostile']['max_ms']:.1f} ms, median {result['hostile']['median_ms']:.2f} ms; Math-Verify is not run on them.\n\n"
             "| | Math-Verify: correct | Math-Verify: wrong |\n|---|---|---|\n"
             f"| foil: correct | {agreement['both_correct']} | {agreement['only_foil']} |\n| foil: wrong | {agreement['only_math_verify']} | {agreement['both_wrong']} |\n\n"
             f"Its own answer accepted: foil {result['own_answer_accepted']['foil']}, Math-Verify {result['own_answer_accepted']['math_verify']} of {result['own_answer_accepted']['of']}.\n"
         )
-    print(json.dumps({k: result[k] for k in ("rows", "foil", "math_verify", "ratio", "own_answer_accepted", "agreement")}, indent=1))
+    print(json.dumps({k: result[k] for k in ("rows", "foil", "hostile", "math_verify", "ratio", "own_answer_accepted", "agreement")}, indent=1))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include "verify/number.h"
 #include "verify/passages.h"
 #include "verify/verify.h"
+#include "verify/words.h"
 
 namespace foil::verify {
 
@@ -406,6 +407,26 @@ std::optional<Extracted> letter_choice(std::string_view text) {
   return std::nullopt;
 }
 
+// The last "fourteen", "twenty-one" in a sentence; never a bare "one", which is more often a pronoun.
+Span written_number(std::string_view text, Span s) {
+  std::vector<Span> words;
+  for (size_t i = s.begin; i < s.end;) {
+    if (!is_latin(text[i])) {
+      ++i;
+      continue;
+    }
+    const size_t begin = i;
+    while (i < s.end && is_latin(text[i])) ++i;
+    words.push_back({begin, i});
+  }
+  for (size_t last = words.size(); last-- > 0;)
+    for (size_t count = std::min<size_t>(3, last + 1); count > 0; --count) {
+      const Span span{words[last + 1 - count].begin, words[last].end};
+      if (number_word(fold(text.substr(span.begin, span.end - span.begin))) > 1) return span;
+    }
+  return {s.begin, s.begin};
+}
+
 // No marker at all: the last sentence with a value in it.
 std::optional<Extracted> concluded(std::string_view text, Span all) {
   // Sentences of the last part of the text, first to last.
@@ -473,8 +494,11 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
     e->end += all.begin;
     return e;
   }
-  // bold words anywhere, or the whole of a short text
+  // bold words anywhere, a number written out where no other is, the whole of a short text
   if (auto e = bold(text)) return e;
+  if (std::none_of(text.begin(), text.end(), is_digit) && looks_prose(text.substr(all.begin, all.end - all.begin)))
+    for (size_t i = sentences.size(); i-- > 0;)
+      if (const Span s = written_number(text, sentences[i]); s.begin < s.end) return found(text, s, "last_number");
   if (all.end - all.begin <= 200 && sentences.size() == 1) return found(text, all, "whole");
   return std::nullopt;
 }

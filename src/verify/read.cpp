@@ -84,7 +84,7 @@ bool doubled(std::string_view s) {
       ++i;
     }
     if (n % 2) return false;
-    if (i + 2 < s.size() && letter(s[i]) && letter(s[i + 1])) command = true;
+    if (i + 1 < s.size() && letter(s[i]) && letter(s[i + 1])) command = true;
   }
   return command;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include "verify/passages.h"
 
@@ -18,6 +19,11 @@ size_t digits_from(std::string_view s, size_t at) {
 
 bool only_letters_and_spaces(std::string_view s) {
   return std::all_of(s.begin(), s.end(), [](char c) { return is_latin(c) || c == ' ' || c == '.'; });
+}
+
+std::string_view trimmed_view(std::string_view s) {
+  const Span t = trimmed(s, {0, s.size()});
+  return s.substr(t.begin, t.end - t.begin);
 }
 
 std::string replaced(std::string_view s, size_t begin, size_t end, std::string_view by) {
@@ -88,6 +94,103 @@ std::optional<std::string> sets_without_backslash(std::string_view s) {
   return operation ? std::optional(out) : std::nullopt;
 }
 
+// A number bare or in braces at `i`; empty: none.
+std::string_view number_at(std::string_view s, size_t& i) {
+  const bool braced = i < s.size() && s[i] == '{';
+  const size_t from = i + (braced ? 1 : 0), n = digits_from(s, from);
+  if (n == 0 || n > 9 || (braced && (from + n >= s.size() || s[from + n] != '}'))) return {};
+  i = from + n + (braced ? 1 : 0);
+  return s.substr(from, n);
+}
+
+// {}_5C_2, ^5C_2, 5C2 → \binom{5}{2}; {}_5P_2 → \frac{5!}{(5-2)!}
+std::optional<std::string> combinations(std::string_view s) {
+  if (s.size() > 40) return std::nullopt;
+  size_t i = s.substr(0, 2) == "{}" ? 2 : 0;
+  const bool script = i < s.size() && (s[i] == '_' || s[i] == '^');
+  if (script) ++i;
+  if (i > 0 && !script) return std::nullopt;
+  const std::string_view n = number_at(s, i);
+  if (n.empty()) return std::nullopt;
+  while (i < s.size() && s[i] == ' ') ++i;
+  for (const std::string_view wrap : {"\\mathrm{", "\\text{"})
+    if (s.substr(i, wrap.size()) == wrap && i + wrap.size() + 1 < s.size() && s[i + wrap.size() + 1] == '}') {
+      const std::string bare = std::string(s.substr(0, i)) + s[i + wrap.size()] + std::string(s.substr(i + wrap.size() + 2));
+      return combinations(bare);
+    }
+  if (i >= s.size() || (s[i] != 'C' && s[i] != 'P')) return std::nullopt;
+  const bool order = s[i++] == 'P', below = i < s.size() && s[i] == '_';
+  if (below) ++i;
+  if (below != script) return std::nullopt;  // 5C_2 is five times C_2
+  const std::string_view k = number_at(s, i);
+  if (k.empty() || i != s.size()) return std::nullopt;
+  if (order) return "\\frac{" + std::string(n) + "!}{(" + std::string(n) + "-" + std::string(k) + ")!}";
+  return "\\binom{" + std::string(n) + "}{" + std::string(k) + "}";
+}
+
+// [1, 2]^T → [1, 2]; \begin{pmatrix}1&2\end{pmatrix}^T → \begin{pmatrix}1\\2\end{pmatrix}
+std::optional<std::string> transposed(std::string_view s) {
+  bool found = false;
+  for (const std::string_view mark : {"^T", "^{T}", "^\\top", "^{\\top}", "^t", "^{t}", "^\\mathsf{T}", "^{\\mathsf{T}}", "^\\mathrm{T}", "^{\\mathrm{T}}", "^\\intercal"})
+    if (s.size() > mark.size() && s.substr(s.size() - mark.size()) == mark) {
+      s = trimmed_view(s.substr(0, s.size() - mark.size()));
+      found = true;
+      break;
+    }
+  if (!found || s.empty()) return std::nullopt;
+  if ((s.front() == '[' && s.back() == ']') || (s.front() == '(' && s.back() == ')')) {
+    const std::string_view inside = s.substr(1, s.size() - 2);
+    if (inside.find(',') == std::string_view::npos || inside.find_first_of("[]") != std::string_view::npos) return std::nullopt;
+    return std::string(s);
+  }
+  for (const std::string_view name : {"pmatrix", "bmatrix", "matrix"}) {
+    const std::string open = "\\begin{" + std::string(name) + "}", close = "\\end{" + std::string(name) + "}";
+    if (s.size() < open.size() + close.size() || s.substr(0, open.size()) != open || s.substr(s.size() - close.size()) != close) continue;
+    const std::string_view body = s.substr(open.size(), s.size() - open.size() - close.size());
+    if (body.find("\\begin") != std::string_view::npos) return std::nullopt;
+    std::vector<std::vector<std::string>> rows(1, std::vector<std::string>(1));
+    for (size_t i = 0; i < body.size(); ++i) {
+      if (body[i] == '&') {
+        rows.back().emplace_back();
+      } else if (body[i] == '\\' && i + 1 < body.size() && body[i + 1] == '\\') {
+        rows.emplace_back(1);
+        ++i;
+      } else {
+        rows.back().back() += body[i];
+      }
+    }
+    if (rows.size() > 1 && rows.back().size() == 1 && rows.back()[0].find_first_not_of(" \n") == std::string::npos) rows.pop_back();
+    for (const auto& row : rows)
+      if (row.size() != rows[0].size()) return std::nullopt;
+    std::string out = open;
+    for (size_t j = 0; j < rows[0].size(); ++j)
+      for (size_t i = 0; i < rows.size(); ++i) out += (i ? "&" : j ? "\\\\" : "") + rows[i][j];
+    return out + close;
+  }
+  return std::nullopt;
+}
+
+// \text{A and B}, \text{A, B, and D} → A, B, D
+std::optional<std::string> letters_in_text(std::string_view s) {
+  constexpr std::string_view kText = "\\text{";
+  if (s.substr(0, kText.size()) != kText || s.size() > 60 || s.find('}') + 1 != s.size()) return std::nullopt;
+  std::string out;
+  bool joined = false;
+  for (size_t i = kText.size(); i + 1 < s.size();) {
+    if (s[i] == ' ' || s[i] == ',') {
+      ++i;
+    } else if (s.substr(i, 4) == "and ") {
+      joined = true;
+      i += 4;
+    } else if (s[i] >= 'A' && s[i] <= 'J' && !is_latin(s[i + 1])) {
+      out += (out.empty() ? "" : ", ") + std::string(1, s[i++]);
+    } else {
+      return std::nullopt;
+    }
+  }
+  return joined && out.size() > 1 ? std::optional(out) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> respelt(std::string_view s) {
@@ -96,10 +199,11 @@ std::optional<std::string> respelt(std::string_view s) {
     if (s.size() > tail.size() && s.substr(s.size() - tail.size()) == tail && s.find_first_of("0123456789") != std::string_view::npos && !looks_prose(s)) return std::string(s.substr(0, s.size() - tail.size()));
   if (is_digit(s[0])) {
     const size_t n = digits_from(s, 0);
-    for (const auto& [between, open, middle, close] : {std::array<std::string_view, 4>{" out of every ", "\\frac{", "}{", "}"}, {" out of ", "\\frac{", "}{", "}"}, {" to ", "", ":", ""}}) {
+    for (const auto& [between, open, middle, close] : {std::array<std::string_view, 4>{" out of every ", "\\frac{", "}{", "}"}, {" out of ", "\\frac{", "}{", "}"}, {" in ", "\\frac{", "}{", "}"}, {" to ", "", ":", ""}}) {
       if (s.substr(n, between.size()) != between) continue;
       const size_t at = n + between.size(), m = digits_from(s, at);
       const std::string_view rest = s.substr(at + m);
+      if (between == " in " && !rest.empty() && rest != " chance") continue;
       if (m == 0 || (middle == ":" ? !rest.empty() : !(rest.empty() || (rest[0] == ' ' && only_letters_and_spaces(rest))))) continue;
       return std::string(open) + std::string(s.substr(0, n)) + std::string(middle) + std::string(s.substr(at, m)) + std::string(close);
     }
@@ -110,6 +214,11 @@ std::optional<std::string> respelt(std::string_view s) {
     }
   }
   if (s.front() == '<' && s.back() == '>' && s.find(',') != std::string_view::npos && s.find_first_of("<>=", 1) == s.size() - 1) return "\\langle " + std::string(s.substr(1, s.size() - 2)) + "\\rangle";
+  // \text{all real numbers except } x = 3, 25 \text{ (mod } 26)
+  for (const std::string_view wrap : {"\\text{all ", "\\text{All "})
+    if (const size_t close = s.find('}'); s.substr(0, wrap.size()) == wrap && close != std::string_view::npos && s.find("\\text", 1) == std::string_view::npos && s.find(" except") < close)
+      if (auto bare = respelt(std::string(s.substr(6, close - 6)) + std::string(s.substr(close + 1)))) return bare;
+  if (const size_t mod = s.find("\\text{ (mod }"); mod != std::string_view::npos && s.back() == ')') return std::string(s.substr(0, mod)) + "\\pmod{" + std::string(s.substr(mod + 13, s.size() - mod - 14)) + "}";
   for (const std::string_view words : {"all real numbers except ", "All real numbers except ", "all reals except ", "all real numbers other than "})
     if (s.substr(0, words.size()) == words && s.find_first_of("0123456789", words.size()) != std::string_view::npos) {
       std::string members(s.substr(words.size()));
@@ -120,6 +229,10 @@ std::optional<std::string> respelt(std::string_view s) {
         if (const size_t at = members.find(joint); at != std::string::npos) members.replace(at, joint.size(), ", ");
       return "\\mathbb{R}\\setminus\\{" + members + "\\}";
     }
+  if (s == "dozen" || s == "a dozen" || s == "\\text{a dozen}") return "12";
+  if (auto other = combinations(s)) return other;
+  if (auto other = transposed(s)) return other;
+  if (auto other = letters_in_text(s)) return other;
   if (auto sets = sets_without_backslash(s)) return sets;
   return fraction_of_units(s);
 }

@@ -60,12 +60,13 @@ Verdict equal(const Reading& gold, const Reading& answer, const Options& options
     return v;
   }
   v.outcome = Outcome::kWrong;
+  Budget budget(options.budget);
   try {
     Arena arena;
-    Budget budget(options.budget);
     const auto attempt = [&](const Expr& g, const Expr& a) {
       Comparison c{arena, budget, options, "", "", 0};
       const bool ok = equal_answers(g, a, c);
+      v.operations = options.budget - budget.left();
       if (ok) v.outcome = Outcome::kCorrect;
       if (ok || v.rule.empty()) {
         v.rule = c.rule;
@@ -83,6 +84,7 @@ Verdict equal(const Reading& gold, const Reading& answer, const Options& options
         if (x.use == y.use && attempt(*x.tree, *y.tree)) return v;
     }
   } catch (const BudgetSpent&) {
+    v.operations = options.budget - budget.left();
     v.rule = "budget";
     v.note = "not decided within " + std::to_string(options.budget) + " operations";
   }
@@ -96,7 +98,7 @@ bool constant(const Expr& e) {
 }
 
 // "m + n = 25 + 81 = 106" answers 106: the value of an expression in two or more names, asked for as a number. One name is an
-// equation to be solved ("2x = 6" does not state 3).
+// equation to be solved ("2x = 6" does not state 3), but for the sign of an operation the problem made up: "5 \star 1 = 50 - 3 = 47".
 Reading value_of_sum(const Reading& gold, Reading answer, std::string_view text) {
   if (!gold.readable() || !answer.readable() || !constant(*gold.node->tree)) return answer;
   const Expr& r = *answer.node->tree;
@@ -107,7 +109,9 @@ Reading value_of_sum(const Reading& gold, Reading answer, std::string_view text)
     if (x.is(Kind::kSymbol) && std::find(names.begin(), names.end(), x.name) == names.end()) names.push_back(x.name);
     return false;
   });
-  if (names.size() < 2) return answer;
+  static constexpr std::string_view kOperations[] = {"star", "bigstar", "ast", "oplus", "ominus", "otimes", "odot", "diamond", "Diamond", "clubsuit", "spadesuit", "heartsuit", "diamondsuit", "triangle", "bigtriangleup", "dagger", "bullet", "circledast"};
+  const bool made_up = std::any_of(names.begin(), names.end(), [](std::string_view n) { return std::find(std::begin(kOperations), std::end(kOperations), n) != std::end(kOperations); });
+  if (names.size() < (made_up ? 1 : 2)) return answer;
   for (uint32_t i = 1; i + 1 < r.count; ++i)
     if (!constant(r[i])) return answer;
   Reading value = parse(text.substr(text.rfind('=') + 1));

@@ -53,6 +53,7 @@ struct Verdict {
   std::string answer_read;
   std::string note;         // unreadable: which side and where; wrong: why, when it is not plain
   std::string answer_text;  // the answer as extracted ("" if none)
+  int64_t operations = 0;   // what the comparison spent of Options::budget (all of it and a little more where the rule is "budget")
   bool correct() const { return outcome == Outcome::kCorrect; }
 };
 

@@ -179,7 +179,7 @@ void declare_train(CLI::App& app) {
       data_given->read(*data_options);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       Work work("preference", a->output, a->seed);
-      const auto result = train::train_preference(*model.model, pipeline::read_preference_data(*model.tokenizer, a->data, *data_options, a->seed), a->options,
+      const auto result = train::train_preference(*model.model, pipeline::read_preference_data(*model.tokenizer, a->data, *data_options), a->options,
                                                   work.context());
       work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });

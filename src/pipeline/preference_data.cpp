@@ -1,16 +1,10 @@
 #include "pipeline/preference_data.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cmath>
-#include <map>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "data/segmentation.h"
-#include "data/views.h"
-#include "eval/separability.h"
 #include "io/jsonl.h"
 #include "pipeline/workbench.h"
 #include "text/chat_template.h"
@@ -32,48 +26,14 @@ std::optional<Pair> first_parting_step(const Pair& pair) {
   return std::nullopt;
 }
 
-std::string without_surface_cues(const std::string& answer, uint64_t seed) {
-  const std::string text = mask_surface(answer);
-  std::map<std::string, std::string> names;
-  std::string out;
-  for (size_t i = 0; i < text.size();) {
-    if (std::isdigit(static_cast<unsigned char>(text[i]))) {
-      size_t end = i;
-      while (end < text.size() && std::isdigit(static_cast<unsigned char>(text[end]))) ++end;
-      const std::string number = text.substr(i, end - i);
-      auto& name = names[number];
-      Stream stream(mix64(seed, hash64(number)), "view");
-      while (name.empty()) {
-        std::string other;
-        for (size_t d = 0; d < number.size(); ++d) other += char('0' + stream.between(d == 0 && number.size() > 1 ? 1 : 0, 9));
-        if (other != number) name = other;
-      }
-      out += name;
-      i = end;
-      continue;
-    }
-    out += text[i++];
-  }
-  return out;
-}
-
 namespace {
 
 // Cut already: here, or by the stage `steps` (data/step_values.h).
 bool is_step(const Pair& p) { return p.extra.is_object() && (p.extra.contains("prefix") || p.extra.contains("chosen_ends")); }
 
-// 0: the surface says nothing about which answer is chosen; 1: it says all.
-std::vector<double> biases(const std::vector<Pair>& pairs) {
-  std::vector<eval::LabelledText> texts;
-  for (const Pair& p : pairs) texts.push_back({p.chosen, p.problem_id, true}), texts.push_back({p.rejected, p.problem_id, false});
-  auto out = eval::pair_bias(texts);
-  for (double& x : out) x = 2 * x - 1;
-  return out;
-}
-
 }  // namespace
 
-std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& all, const PreferenceDataOptions& options, uint64_t seed) {
+std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& all, const PreferenceDataOptions& options) {
   std::vector<Pair> pairs;
   if (options.split_steps) {
     for (const Pair& p : all)
@@ -83,7 +43,6 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
     pairs = all;
   }
   auto out = preference_examples(tokenizer, pairs);
-  const auto bias = options.views ? biases(pairs) : std::vector<double>();
   for (size_t i = 0; i < pairs.size(); ++i) {
     const Pair& p = pairs[i];
     auto& x = out[i];
@@ -100,22 +59,26 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
     const auto origin = p.provenance.find("chosen");
     const auto known = p.scores.find("old_right");
     x.old_right = known != p.scores.end() ? known->second > 0.5 : origin == p.provenance.end() || origin->second.starts_with("policy");
-    if (options.views) x.view = completion_tokens(tokenizer, without_surface_cues(p.chosen, mix64(seed, hash64(p.problem_id)))), x.bias = bias[i];
+    if (p.extra.is_object() && p.extra.contains("view")) {
+      const auto& view = p.extra.at("view");
+      x.view_prompt = tokenizer.encode(view.at("prompt").get<std::string>()), x.view = completion_tokens(tokenizer, view.at("completion").get<std::string>());
+      x.bias = std::clamp(2 * p.extra.value("bias", 0.5) - 1, 0.0, 1.0);  // at one half the surface says nothing
+    }
   }
   return out;
 }
 
-train::PreferenceData read_preference_data(const text::Tokenizer& tokenizer, const std::filesystem::path& path, const PreferenceDataOptions& options, uint64_t seed) {
+train::PreferenceData read_preference_data(const text::Tokenizer& tokenizer, const std::filesystem::path& path, const PreferenceDataOptions& options) {
   const auto records = read_jsonl<nlohmann::json>(path);
   size_t singles = 0;
   for (const auto& r : records) singles += r.contains("completion") && r.contains("label");
   train::PreferenceData out;
   if (singles == 0) {
-    out.pairs = preference_examples(tokenizer, read_jsonl<Pair>(path), options, seed);
+    out.pairs = preference_examples(tokenizer, read_jsonl<Pair>(path), options);
     return out;
   }
   if (singles < records.size()) throw Error("the file mixes pairs and single answers", path.string(), "keep them in two files");
-  if (options.split_steps || options.views) throw UsageError("split_steps and views need pairs, and this file holds single answers", path.string());
+  if (options.split_steps) throw UsageError("split_steps needs pairs, and this file holds single answers", path.string());
   for (size_t i = 0; i < records.size(); ++i) {
     const auto& r = records[i];
     const auto message = [&](const char* field) {

@@ -96,10 +96,8 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("the loss " + loss_name + " needs pairs of single steps", where, "set preference_data.split_steps: true, or use sigmoid on whole answers");
   if (!loss.needs_steps && preference_data.split_steps)
     throw UsageError("preference_data.split_steps makes pairs of single steps, and the loss " + loss_name + " is for whole answers", where, "use preference.loss: step_dpo");
-  if (preference.contrastive.coefficient != 0 && !preference_data.views)
-    throw UsageError("the contrastive term needs views of the chosen answers", where, "set preference_data.views: true");
-  if (preference_data.views && (preference.contrastive.coefficient == 0 || preference_data.split_steps))
-    throw UsageError("preference_data.views are for the contrastive term on whole answers", where, "set preference.contrastive.coefficient: 0.1, or leave views out");
+  if (preference.contrastive.coefficient != 0 && (preference_data.split_steps || (steps.enabled && steps.train)))
+    throw UsageError("the contrastive term is on whole answers", where, "set preference.contrastive.coefficient: 0, or leave out preference_data.split_steps and set steps.train: false");
   if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
     throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
   if (processes < 1) throw UsageError(fmt::format("processes is {}", processes), where, "1, or as many as torchrun starts");

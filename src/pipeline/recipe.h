@@ -370,7 +370,7 @@ struct ViewsSection {
   ViewOptions options;
   template <class V>
   void visit(V& v) {
-    v("enabled", enabled, "views of the chosen answers with the spurious information removed, and how biased each pair is (MMBS)");
+    v("enabled", enabled, "write the pairs with views of their chosen answers, the spurious information removed, and how biased each pair is (MMBS); preference.contrastive makes such views for itself");
     v("pairs", pairs, "which pairs: plausible, rejection, or a preference file");
     v("biased_from", biased_from, "a shallow classifier that is at least so sure which answer is right makes the pair a biased one");
     options.visit(v);
@@ -469,7 +469,7 @@ struct Recipe {
     v.group("preference", preference, "7. preference training of the policy, on both kinds of negatives");
     v.group("steps", steps, "values and labels of steps, per-step preference training");
     v.group("self_training", self_training, "rounds of self-training");
-    v.group("views", views, "views of right answers without surface cues");
+    v.group("views", views, "views of right answers without surface cues: for the contrastive term, or as a file");
     v.group("eval", eval, "8. evaluation");
     v.group("study", study, "what a study compares; empty: nothing");
     v("processes", processes, "processes the plan is for: each holds the weights and its share of the optimiser's state");

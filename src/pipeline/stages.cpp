@@ -308,11 +308,15 @@ void negatives(StageRun& run) {
 
 void preference_stage(StageRun& run, const std::string& pairs_file, const std::string& to, const train::PreferenceTrainOptions& options, const std::string& order) {
   LoadedModel model = load_model(run.model("rl"), run.recipe.model);
-  const auto pairs = read_jsonl<Pair>(run.path(pairs_file));
+  auto pairs = read_jsonl<Pair>(run.path(pairs_file));
+  if (options.contrastive.coefficient != 0) {
+    const auto counts = add_views(pairs, run.training_problems(), run.recipe, *model.tokenizer);
+    run.facts["biased"] = counts.biased, run.facts["views"] = counts.views;
+  }
   train::RunLog log(run.path(report::kMetricsFile), run.stage);
   auto context = run.context(log);
   context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
-  train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data, run.recipe.seed), {}};
+  train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data), {}};
   const auto result = train::train_preference(*model.model, std::move(data), options, context);
   save_model(run.path(report::model_folder(to)), model);
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
@@ -468,7 +472,7 @@ std::vector<Stage> stages(const Recipe& r) {
       if (stage.name == "generator" || stage.name == "negatives") stage.needs.push_back("model");  // it judges
   for (const char* name : {"rejection", "plausible"})
     out.push_back({std::string("dpo_") + name, fmt::format("preference training on {} negatives", name == std::string("rejection") ? "rejection-sampled" : "plausible"),
-                   {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {options_json(r.preference), options_json(r.preference_data), model}, {}, [name](StageRun& run) { dpo(run, name); }});
+                   {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {preference_json(r, r.preference), model}, {}, [name](StageRun& run) { dpo(run, name); }});
   std::vector<std::string> evaluated;
   auto evaluate = [&](const std::string& policy, const std::string& need) {
     out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt, engine}, {},
@@ -480,7 +484,7 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.rl.enabled) evaluate("rl", "rl");
   step_stages(r, out);
   if (r.steps.enabled && r.steps.train) {
-    out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {options_json(r.preference), options_json(r.preference_data), model}, {},
+    out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {preference_json(r, r.preference), model}, {},
                    [](StageRun& run) { dpo(run, "steps"); }});
     evaluate("dpo_steps", "dpo_steps");
   }

@@ -15,6 +15,7 @@
 #include "pipeline/costs.h"
 #include "pipeline/sources.h"
 #include "pipeline/stage_work.h"
+#include "pipeline/views.h"
 #include "report/page.h"
 #include "report/run_files.h"
 
@@ -185,14 +186,14 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
   }
   for (const auto source : r.study.sources) {
     const std::string name = name_of(source), to = "from_" + name;
-    out.push_back({"train_" + to, "preference training on " + name + " negatives", {"equal_pairs"}, {model_folder(to)}, "", {options_json(r.preference), options_json(r.preference_data), model}, {},
+    out.push_back({"train_" + to, "preference training on " + name + " negatives", {"equal_pairs"}, {model_folder(to)}, "", {preference_json(r, r.preference), model}, {},
                    [=](StageRun& run) { preference_stage(run, pairs_file(name), to, run.recipe.preference, "study"); }});
     evaluate(to, "train_" + to, to, r.eval, 0);
   }
   for (const auto loss : r.study.losses) {
     const std::string to = "loss_" + name_of(loss), pairs = pairs_file("all_" + name_of(r.study.loss_source));
     const auto options = with_loss(r, loss);
-    out.push_back({"train_" + to, "preference training with the loss " + name_of(loss), {"negatives_" + name_of(r.study.loss_source)}, {model_folder(to)}, "", {options_json(options), options_json(r.preference_data), model}, {},
+    out.push_back({"train_" + to, "preference training with the loss " + name_of(loss), {"negatives_" + name_of(r.study.loss_source)}, {model_folder(to)}, "", {preference_json(r, options), model}, {},
                    [=](StageRun& run) { preference_stage(run, pairs, to, options, "study"); }});
     evaluate(to, "train_" + to, to, r.eval, 0);
   }

@@ -6,8 +6,19 @@
 #include <vector>
 
 #include "pipeline/run.h"
+#include "text/tokenizer.h"
 
 namespace foil::pipeline {
+
+struct ViewCounts {
+  size_t views = 0, biased = 0, biased_with_view = 0;
+};
+
+// Gives pairs the fields above. Throws Error where no pair gets a view.
+ViewCounts add_views(std::vector<Pair>& pairs, const std::vector<Problem>& problems, const Recipe& recipe, const text::Tokenizer& tokenizer);
+
+// What preference training depends on: its options, and where it makes views, theirs.
+nlohmann::json preference_json(const Recipe& recipe, const train::PreferenceTrainOptions& options);
 
 void view_stages(const Recipe& recipe, std::vector<Stage>& out);
 

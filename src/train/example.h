@@ -25,7 +25,8 @@ struct PreferenceExample {
   std::optional<double> label;  // chance that chosen is truly better, in place of 1 − label_smoothing
   bool step = false;            // chosen and rejected are one step each, and the prompt ends with what both share: per-step DPO
   bool old_right = true;        // the reference policy solves this problem: focal distillation
-  Tokens view = {};             // another way of writing chosen, with its surface cues removed: contrastive term; empty: none
+  Tokens view = {};             // a right answer with the same reasoning and without chosen's surface cues: contrastive term; empty: none
+  Tokens view_prompt = {};      // the problem that view answers; empty: the pair's own
   double bias = 0;              // how surely a shallow classifier tells this pair apart, 0 … 1: weight in the contrastive term
 };
 

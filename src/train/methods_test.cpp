@@ -358,6 +358,7 @@ TEST(Methods, ContrastiveTermBringsAnswerAndViewTogether) {
     data[i].view = data[i].chosen;
     data[i].view[0] = int32_t(stream.between(2, 39));
     data[i].bias = i % 2 ? 1 : 0;
+    if (i % 3 == 0) data[i].view_prompt = random_tokens(stream, 3, 6);  // another problem, solved the same way
   }
   const auto value = [&](double coefficient, double epochs) {
     Scratch dir("views");

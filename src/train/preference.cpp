@@ -72,8 +72,12 @@ PreferenceTask::PreferenceTask(std::vector<PreferenceExample> examples, const Pr
   }
   const bool steps = !examples_.empty() && std::all_of(examples_.begin(), examples_.end(), [](const auto& x) { return x.step; });
   options_.objective.validate_data("preference", true, int(fewest), steps);
+  if (options_.contrastive.coefficient != 0 && steps)
+    throw UsageError("the contrastive term is on whole answers, and the pairs are single steps", "preference", "set contrastive.coefficient: 0, or use pairs of whole answers");
+  for (auto& x : examples_)
+    if (int64_t((x.view_prompt.empty() ? x.prompt : x.view_prompt).size() + x.view.size()) > options_.loop.batch.max_tokens) x.view.clear(), x.view_prompt.clear();
   if (options_.contrastive.coefficient != 0 && std::all_of(examples_.begin(), examples_.end(), [](const auto& x) { return x.view.empty(); }))
-    throw UsageError("the contrastive term needs views of the chosen answers, and no pair has one", "preference", "let the recipe make them, preference_data.views: true, or set contrastive.coefficient: 0");
+    throw UsageError("the contrastive term needs views of the chosen answers, and no pair has one", "preference", "use a file with views (pairs/views.jsonl of recipes/methods/mmbs-views.yaml), or set contrastive.coefficient: 0");
   if (!examples_.empty()) mean_chosen_tokens_ = chosen / double(examples_.size());
   now_ = options_.objective;
   now_.beta = options_.objective.resolved_beta();
@@ -81,7 +85,7 @@ PreferenceTask::PreferenceTask(std::vector<PreferenceExample> examples, const Pr
 
 int64_t PreferenceTask::tokens(int64_t record) const {
   const auto& x = examples_[size_t(record)];
-  size_t n = x.prompt.size() + x.chosen.size() + (options_.contrastive.coefficient != 0 ? x.view.size() : 0);
+  size_t n = x.prompt.size() + x.chosen.size() + (options_.contrastive.coefficient != 0 ? x.view_prompt.size() + x.view.size() : 0);
   for (const auto& r : x.rejected) n += r.size();
   return int64_t(n);
 }
@@ -92,7 +96,8 @@ std::string PreferenceTask::data_hash() const {
     hash.add(x.prompt), hash.add(x.chosen);
     hash.add(double(x.rejected.size()));
     for (const auto& r : x.rejected) hash.add(r);
-    hash.add(x.margin), hash.add(x.weight), hash.add(x.view), hash.add(x.bias), hash.add(x.old_right ? 1.0 : 0.0);
+    hash.add(x.margin), hash.add(x.weight), hash.add(x.view), hash.add(x.view_prompt), hash.add(x.bias);
+    hash.add(x.label.value_or(-1)), hash.add(x.old_right ? 1.0 : 0.0);
   }
   return hash.finish();
 }
@@ -186,7 +191,7 @@ at::Tensor PreferenceTask::loss(const nn::Transformer& model, std::span<const in
       rejected.push_back(packer.completion(prompt, x.rejected[k]));
       rejected_pair.push_back(int64_t(pair));
     }
-    if (options_.contrastive.coefficient != 0) views.push_back(x.view.empty() ? -1 : packer.completion(prompt, x.view));
+    if (options_.contrastive.coefficient != 0) views.push_back(x.view.empty() ? -1 : packer.completion(x.view_prompt.empty() ? prompt : packer.prompt(x.view_prompt), x.view));
     if (!reference_sums_.empty()) {
       const float* sums = reference_sums_.data() + first_sum_[record];
       reference_chosen.push_back(sums[0]);

@@ -40,7 +40,7 @@ REFUSED = [
     (["preference.loss=infonce"], "negatives_per_pair: 4"),
     (["preference.loss=step_dpo"], "split_steps: true"),
     (["preference_data.split_steps=true"], "preference.loss: step_dpo"),
-    (["preference.contrastive.coefficient=0.1"], "preference_data.views: true"),
+    (["preference.contrastive.coefficient=0.1", "preference.loss=step_dpo", "preference.sft_coefficient=0", "preference_data.split_steps=true"], "leave out preference_data.split_steps"),
     (["preference.negatives=adaptive"], "loss: infonce"),
     (["preference.loss=simpo", "preference.beta=2", "preference.reference_refresh_steps=4"], "use sigmoid"),
     (["preference.unpair=true"], "use kto, bco or apo_zero_unpaired"),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Two processes that a launcher started (torchrun's variables) train what one process trains: same weights up to the order of sums, one log,
-one model folder; and a process whose partner never comes says so.
+one model folder. Processes that come late or never: dist/ranks_test.cpp.
 
 usage: two_processes_test.py FOIL REPOSITORY
 """

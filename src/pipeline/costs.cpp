@@ -9,6 +9,7 @@
 #include "data/family.h"
 #include "nn/kv_cache.h"
 #include "nn/weight_files.h"
+#include "pipeline/rounds.h"
 #include "pipeline/workbench.h"
 
 namespace foil::pipeline {
@@ -163,6 +164,12 @@ Work Costs::sum(const std::string& stage) const {
     return w;
   }
   if (is("dpo_") || is("train_from_") || is("train_loss_")) return preference();
+  if (is("round_")) {
+    Work w;
+    for (const auto& part : stages_of_round())
+      if (part != "warm_start" || r.generator.warm_start.enabled) w = w + sum(part);
+    return w;
+  }
   if (is("eval_pass_")) {
     EvalSection e = r.eval;
     e.samples_per_problem = r.study.pass_samples, e.runs = 1, e.temperature = 1;

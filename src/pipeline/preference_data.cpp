@@ -43,6 +43,9 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
     pairs = all;
   }
   auto out = preference_examples(tokenizer, pairs);
+  std::string looks;  // the score that tells how right a rejected answer looks: one that all pairs have
+  for (const char* score : {"rejected_reward_model", "rejected_judge", "rejected_policy_logprob"})
+    if (looks.empty() && std::all_of(pairs.begin(), pairs.end(), [&](const Pair& p) { return p.scores.contains(score); })) looks = score;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const Pair& p = pairs[i];
     auto& x = out[i];
@@ -56,6 +59,7 @@ std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer&
       for (const auto& more : p.more_rejected) x.rejected.push_back(tokenizer.encode(more));
     }
     if (const auto label = p.scores.find("label"); label != p.scores.end()) x.label = label->second;
+    if (!looks.empty()) x.plausibility = p.scores.at(looks);
     const auto origin = p.provenance.find("chosen");
     const auto known = p.scores.find("old_right");
     x.old_right = known != p.scores.end() ? known->second > 0.5 : origin == p.provenance.end() || origin->second.starts_with("policy");

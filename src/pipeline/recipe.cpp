@@ -100,6 +100,9 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("the contrastive term is on whole answers", where, "set preference.contrastive.coefficient: 0, or leave out preference_data.split_steps and set steps.train: false");
   if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
     throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
+  if (rounds < 1) throw UsageError(fmt::format("rounds is {}", rounds), where, "1, or as often as the generator is to follow the policy");
+  if (rounds > 1 && (!negatives.sampling.use.empty() || !generator.use.empty()))
+    throw UsageError("rounds make generator and negatives anew, and this recipe names a file or folder in their place", where, "leave out negatives.sampling.use and generator.use, or set rounds: 1");
   if (processes < 1) throw UsageError(fmt::format("processes is {}", processes), where, "1, or as many as torchrun starts");
   if (output.empty()) throw UsageError("output is empty", where, "name the run folder");
 }

@@ -447,6 +447,7 @@ struct Recipe {
   ViewsSection views;
   EvalSection eval;
   StudySection study;
+  int64_t rounds = 1;
   int processes = 1;
   std::vector<std::string> goals;
   template <class V>
@@ -472,6 +473,7 @@ struct Recipe {
     v.group("views", views, "views of right answers without surface cues: for the contrastive term, or as a file");
     v.group("eval", eval, "8. evaluation");
     v.group("study", study, "what a study compares; empty: nothing");
+    v("rounds", rounds, "rounds of plausible negatives: from the second on, samples, reward model, generator and negatives are made anew for the policy the round before left, and it is trained on them");
     v("processes", processes, "processes the plan is for: each holds the weights and its share of the optimiser's state");
     v("goals", goals, "stages to reach, with what they need; empty: all");
   }

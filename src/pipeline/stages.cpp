@@ -19,6 +19,7 @@
 #include "pipeline/endpoints.h"
 #include "pipeline/judges.h"
 #include "pipeline/rewards.h"
+#include "pipeline/rounds.h"
 #include "pipeline/run.h"
 #include "pipeline/sampling.h"
 #include "pipeline/self_training.h"
@@ -493,6 +494,7 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.self_training.enabled) evaluate("self", "self_training");
   evaluate("dpo_rejection", "dpo_rejection");
   evaluate("dpo_plausible", "dpo_plausible");
+  round_stages(r, out, evaluated);
   if (r.eval.max_negative_flips && r.rl.enabled) {
     out.push_back({"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "",
                    *r.eval.max_negative_flips, {}, gate});

@@ -38,6 +38,7 @@ std::string policy_label(const std::string& policy) {
   if (policy == "rl") return "RL";
   if (policy == "dpo_rejection") return "RL + rejection-sampled DPO";
   if (policy == "dpo_plausible") return "RL + plausible-negative DPO";
+  if (policy.starts_with("round_")) return "RL + plausible-negative DPO, round " + policy.substr(6);
   return split_label(policy);
 }
 

@@ -10,6 +10,7 @@
 //   samples/<source>.jsonl            Sample a line, verified and scored: policy (RL policy on the training problems), generator
 //   pairs/<name>.jsonl                Pair a line: rejection, plausible. scores: chosen_reward_model, rejected_reward_model, …
 //   eval/<policy>.json                EvalResult (eval/result.h); eval/<policy>/<split>.jsonl every sample
+//   rounds/<n>/                       run folders of further rounds; eval/round_<n>.json: their policies
 //   audit.json                        AuditResult (eval/audit.h): score distributions, separability, diversity, filter counts
 //   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives; the same as <kind>.md; study/seed-N: run folders
 //   report.html                       the page

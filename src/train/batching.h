@@ -45,13 +45,15 @@ int64_t update_count(const BatchOptions& options, int64_t n);
 
 class RecordOrder {
  public:
-  RecordOrder(int64_t n, uint64_t seed) : n_(n), seed_(seed) {}
+  // `rank`, one for each record or empty: within an epoch records of a smaller rank come first, equal ones shuffled.
+  RecordOrder(int64_t n, uint64_t seed, std::vector<double> rank = {}) : n_(n), seed_(seed), rank_(std::move(rank)) {}
   // Records at positions [begin, end) of the endless sequence of epochs.
   std::vector<int64_t> at(int64_t begin, int64_t end);
 
  private:
   int64_t n_;
   uint64_t seed_;
+  std::vector<double> rank_;
   int64_t epoch_ = -1;
   std::vector<int64_t> permutation_;  // of epoch_
 };

@@ -14,6 +14,13 @@ TEST(Batching, EveryEpochIsAnotherShuffleOfAllRecords) {
   EXPECT_NE(first, second);
   EXPECT_EQ(std::set<int64_t>(first.begin(), first.end()).size(), 50u);
   EXPECT_EQ(std::set<int64_t>(second.begin(), second.end()).size(), 50u);
+  std::vector<double> rank(50);
+  for (size_t i = 0; i < rank.size(); ++i) rank[i] = double(i % 5);
+  RecordOrder ranked(50, 7, rank);
+  const auto easy = ranked.at(0, 50), later = ranked.at(50, 100);
+  EXPECT_TRUE(std::is_sorted(easy.begin(), easy.end(), [](int64_t a, int64_t b) { return a % 5 < b % 5; }));
+  EXPECT_EQ(std::set<int64_t>(easy.begin(), easy.end()).size(), 50u);
+  EXPECT_NE(easy, later);
   RecordOrder resumed(50, 7);
   const auto middle = resumed.at(45, 55);
   EXPECT_TRUE(std::equal(first.begin() + 45, first.end(), middle.begin()));

@@ -27,6 +27,7 @@ struct PreferenceExample {
   bool old_right = true;        // the reference policy solves this problem: focal distillation
   Tokens view = {};             // a right answer with the same reasoning and without chosen's surface cues: contrastive term; empty: none
   Tokens view_prompt = {};      // the problem that view answers; empty: the pair's own
+  std::optional<double> plausibility;  // how right the rejected answer looks, the larger the more: curriculum
   double bias = 0;              // how surely a shallow classifier tells this pair apart, 0 … 1: weight in the contrastive term
 };
 

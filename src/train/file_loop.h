@@ -53,6 +53,8 @@ class FileTask {
   virtual int64_t tokens(int64_t record) const = 0;              // packed rows it needs
   virtual std::string id(int64_t record) const = 0;              // for error messages and the held-out split
   virtual std::string data_hash() const = 0;
+  // Records of a smaller rank come first within an epoch, equal ones shuffled.
+  virtual double rank(int64_t /*record*/) const { return 0; }
   virtual std::vector<NamedTensor> extra_parameters() { return {}; }
   // Once, before training starts or resumes, with the start weights: e.g. reference log-probabilities.
   virtual void prepare(const nn::Transformer& /*model*/, const StageContext& /*context*/, const FileLoopOptions& /*options*/) {}

@@ -42,6 +42,7 @@ void PreferenceTrainOptions::validate(const std::string& where) const {
   require(negatives_every >= 1, "negatives_every must be at least 1");
   require(chosen_reliability > 0 && chosen_reliability <= 1 && (!negative_reliability || (*negative_reliability > 0 && *negative_reliability <= 1)), "reliabilities are chances in (0, 1]");
   require(negatives != NegativeCount::kAll || (chosen_reliability == 1 && !negative_reliability), "chosen_reliability and negative_reliability do nothing while negatives is all", "set negatives: optimal or adaptive");
+  require(curriculum == Curriculum::kNone || !row.unpaired, "curriculum orders pairs, and the loss " + name + " learns from single answers", "use a pair loss, e.g. sigmoid");
   require(!unpair || row.unpaired, "unpair makes single answers of pairs, and the loss " + name + " learns from pairs", "leave unpair out, or use kto, bco or apo_zero_unpaired");
 }
 
@@ -62,6 +63,9 @@ PreferenceTask::PreferenceTask(std::vector<PreferenceExample> examples, const Pr
       std::erase_if(examples_, [&](const auto& x) { return x.rejected.size() < least; });  // else validate_data() says what is missing
     if (examples_.size() < all) log_warning("preference: {} of {} pairs have fewer than {} rejected answers and were dropped", all - examples_.size(), all, least);
   }
+  if (options_.curriculum != Curriculum::kNone && std::any_of(examples_.begin(), examples_.end(), [](const auto& x) { return !x.plausibility; }))
+    throw UsageError("a curriculum needs to know how right each rejected answer looks, and some pairs carry no score", "preference.curriculum",
+                     "score the samples before pairing (foil score), or leave curriculum out");
   size_t fewest = examples_.empty() ? 1 : SIZE_MAX, sum = 0;
   double chosen = 0;
   for (const auto& x : examples_) {
@@ -90,6 +94,12 @@ int64_t PreferenceTask::tokens(int64_t record) const {
   return int64_t(n);
 }
 
+double PreferenceTask::rank(int64_t record) const {
+  const auto& x = examples_[size_t(record)].plausibility;
+  if (options_.curriculum == Curriculum::kNone || !x) return 0;
+  return options_.curriculum == Curriculum::kEasyFirst ? *x : -*x;
+}
+
 std::string PreferenceTask::data_hash() const {
   DataHash hash;
   for (const auto& x : examples_) {
@@ -97,6 +107,7 @@ std::string PreferenceTask::data_hash() const {
     hash.add(double(x.rejected.size()));
     for (const auto& r : x.rejected) hash.add(r);
     hash.add(x.margin), hash.add(x.weight), hash.add(x.view), hash.add(x.view_prompt), hash.add(x.bias);
+    if (options_.curriculum != Curriculum::kNone) hash.add(x.plausibility.value_or(0));
     hash.add(x.label.value_or(-1)), hash.add(x.old_right ? 1.0 : 0.0);
   }
   return hash.finish();

@@ -27,6 +27,11 @@ inline constexpr std::pair<NegativeCount, const char*> kNegativeCountNames[] = {
     {NegativeCount::kAll, "all"}, {NegativeCount::kOptimal, "optimal"}, {NegativeCount::kAdaptive, "adaptive"}};
 inline auto& enum_names(NegativeCount) { return kNegativeCountNames; }
 
+// The order of pairs within an epoch: answers that look wrong first, or those that look right (curriculum by plausibility).
+enum class Curriculum { kNone, kEasyFirst, kHardFirst };
+inline constexpr std::pair<Curriculum, const char*> kCurriculumNames[] = {{Curriculum::kNone, "none"}, {Curriculum::kEasyFirst, "easy_first"}, {Curriculum::kHardFirst, "hard_first"}};
+inline auto& enum_names(Curriculum) { return kCurriculumNames; }
+
 // MMBS (Si et al. 2022, arXiv 2210.04563, carried over from visual question answering; form of METHODS §8): InfoNCE over the mean last
 // hidden state of chosen answers. Anchor and its view without surface cues belong together; the answers of other problems in the
 // micro-batch and the pair's own rejected ones do not. Biased pairs weigh more instead of being dropped: 1 + biased_weight · bias.
@@ -54,6 +59,7 @@ struct PreferenceTrainOptions {
   std::optional<double> negative_reliability; // q
   objective::DistillationOptions distillation;
   ContrastiveOptions contrastive;
+  Curriculum curriculum = Curriculum::kNone;
   bool unpair = false;
   FileLoopOptions loop{.optimizer = {.lr = 1e-6}};
   double warn_chosen_fall = 0.5;  // nats per token
@@ -70,6 +76,7 @@ struct PreferenceTrainOptions {
     v("negative_reliability", negative_reliability, "chance that a rejected answer is wrong; unset: the mean label of the pairs that carry one, else 1");
     v.group("distillation", distillation, "focal distillation: hold chosen answers to the reference (positive-congruent training)");
     v.group("contrastive", contrastive, "contrastive term against surface cues (MMBS); pairs need views");
+    v("curriculum", curriculum, "order of the pairs in an epoch: none, easy_first (rejected answers that look wrong, then those that look right) or hard_first; by their reward-model score, else the judge's, else their likelihood");
     v("unpair", unpair, "kto, bco, apo_zero_unpaired: take each pair as one right and one wrong answer");
     v("warn_chosen_fall", warn_chosen_fall, "warn when the chosen answers lose more than this per token against the reference; 0: never");
     loop.visit(v);
@@ -86,6 +93,7 @@ class PreferenceTask : public FileTask {
   int64_t tokens(int64_t record) const override;
   std::string id(int64_t record) const override { return examples_[size_t(record)].id; }
   std::string data_hash() const override;
+  double rank(int64_t record) const override;
   void prepare(const nn::Transformer& model, const StageContext& context, const FileLoopOptions& options) override;
   objective::StepCounts counts(std::span<const int64_t> records) const override;
   at::Tensor loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "verify/number.h"
+#include "verify/parser.h"
 #include "verify/passages.h"
 #include "verify/verify.h"
 #include "verify/words.h"

@@ -221,7 +221,7 @@ std::optional<std::string> respelt(std::string_view s) {
   if (const size_t mod = s.find("\\text{ (mod }"); mod != std::string_view::npos && s.back() == ')') return std::string(s.substr(0, mod)) + "\\pmod{" + std::string(s.substr(mod + 13, s.size() - mod - 14)) + "}";
   for (const std::string_view words : {"all real numbers except ", "All real numbers except ", "all reals except ", "all real numbers other than "})
     if (s.substr(0, words.size()) == words && s.find_first_of("0123456789", words.size()) != std::string_view::npos) {
-      std::string members(s.substr(words.size()));
+      std::string members(trimmed_view(s.substr(words.size())));
       for (const std::string_view name : {"x = ", "x=", "$x = ", "$x="})
         if (members.rfind(name, 0) == 0) members = (name[0] == '$' ? "$" : "") + members.substr(name.size());
       members.erase(std::remove(members.begin(), members.end(), '$'), members.end());

@@ -19,7 +19,7 @@ import tempfile
 
 foil, repository = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 only = sys.argv[3:]
-recipes = sorted(r for r in (repository / "recipes/methods").glob("*.yaml") if not re.search(r"^(goals|self_training):", r.read_text(), re.M))  # the others: self_training_test.py
+recipes = sorted(r for r in (repository / "recipes/methods").glob("*.yaml") if not re.search(r"^(goals|self_training|rounds):", r.read_text(), re.M))  # the others: self_training_test.py
 work = pathlib.Path(tempfile.mkdtemp(prefix="foil-methods-test-"))
 environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
 base = work / "base"
@@ -43,6 +43,8 @@ REFUSED = [
     (["preference.contrastive.coefficient=0.1", "preference.loss=step_dpo", "preference.sft_coefficient=0", "preference_data.split_steps=true"], "leave out preference_data.split_steps"),
     (["preference.negatives=adaptive"], "loss: infonce"),
     (["preference.loss=simpo", "preference.beta=2", "preference.reference_refresh_steps=4"], "use sigmoid"),
+    (["preference.loss=kto", "preference.sft_coefficient=0", "preference.unpair=true", "preference.curriculum=easy_first"], "use a pair loss"),
+    (["rounds=2", "negatives.sampling.use=samples.jsonl"], "set rounds: 1"),
     (["preference.unpair=true"], "use kto, bco or apo_zero_unpaired"),
     (["rl.loss=ppo", "rl.advantage.rule=rloo"], "use loss: grpo"),
     (["rl.critic.lambda=0.5"], "use loss: ppo"),

@@ -154,6 +154,15 @@ for p in pairs:
     if "view" in p:
         check(p["view"]["prompt"] != p["prompt"] and "renamed" in p["view"]["changes"] and abs(len(p["view"]["completion"].encode()) / len(p["rejected"].encode()) - 1) <= 0.5, f"view: {p['view']}")
 
+# Rounds: the second starts from the policy that the first left, has its own generator and negatives, and is evaluated as the others.
+good("rounds", work / "rounds")
+second = (work / "rounds/rounds/2/config.yaml").read_text()
+check(f"use: {work}/rounds/models/dpo_plausible" in second.replace('"', ""), f"where round 2 starts:\n{second}")
+check((work / "rounds/rounds/2/models/generator/model.safetensors").read_bytes() != (work / "rounds/models/generator/model.safetensors").read_bytes(), "round 2 has the first round's generator")
+policies = {name: json.loads((work / f"rounds/eval/{name}.json").read_text()) for name in ("dpo_plausible", "round_2")}
+check([s["split"] for s in policies["round_2"]["splits"]] == [s["split"] for s in policies["dpo_plausible"]["splits"]] and policies["round_2"]["policy"] == "round_2", "round 2 is evaluated on the same splits")
+check("plausible-negative DPO, round 2" in (work / "rounds/report.html").read_text(), "round 2 is not on the page")
+
 done = run("step-dpo", work / "bad", "--set", "steps.labels=consensus")
 check(done.returncode == 2 and "per-step training needs labels: values" in done.stderr, f"bad combination: {done.stderr}")
 done = run("rest-em", work / "bad", "--set", "goals=[eval_selv]")

@@ -1,0 +1,70 @@
+#include "pipeline/rounds.h"
+
+#include "base/atomic_file.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "eval/result.h"
+#include "report/run_files.h"
+
+namespace foil::pipeline {
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+static std::string folder_of(const Recipe& recipe, int64_t round) { return round == 1 ? recipe.output : recipe.output + fmt::format("/rounds/{}", round); }
+
+Recipe round_recipe(const Recipe& recipe, int64_t round) {
+  const fs::path first = recipe.output;
+  Recipe r = recipe;
+  r.name = fmt::format("{}, round {}", recipe.name, round);
+  r.output = folder_of(recipe, round);
+  r.rounds = 1;
+  r.seed = mix64(recipe.seed, uint64_t(round)) >> 1;
+  r.data.source = "files", r.data.train = (first / report::problems_file("train")).string(), r.data.train_limit = r.data.eval_limit = 0;
+  r.data.eval.clear();
+  Manifest none(first);
+  for (const auto& split : StageRun{recipe, none, first, ""}.splits()) r.data.eval.push_back((first / report::problems_file(split)).string());
+  if (r.model.path.empty()) r.model.path = (first / report::model_folder("start")).string();
+  if (r.sft.enabled && r.sft.use.empty()) r.sft.use = (first / report::model_folder("sft")).string();
+  r.rl.enabled = true, r.rl.use = folder_of(recipe, round - 1) + "/" + report::model_folder("dpo_plausible");
+  r.policy_samples.use.clear();
+  r.steps = {}, r.self_training = {}, r.study = {};
+  r.eval.max_negative_flips.reset();
+  r.goals = {"eval_dpo_plausible"};
+  return r;
+}
+
+const std::vector<std::string>& stages_of_round() {
+  static const std::vector<std::string> names = {"policy_samples", "reward_model", "warm_start", "generator", "negatives", "dpo_plausible", "eval_dpo_plausible"};
+  return names;
+}
+
+static void round_stage(StageRun& run, int64_t round) {
+  const Recipe recipe = round_recipe(run.recipe, round);
+  const fs::path folder = pipeline::run(recipe, run.path(report::kConfigFile), {}, [&](size_t, size_t, const Stage& stage, const std::string& state, double) {
+    if (state == "running") log_info("round {}: {}", round, stage.summary);
+  });
+  const std::string policy = fmt::format("round_{}", round);
+  auto result = Json::parse(read_file(folder / report::eval_file("dpo_plausible"))).get<eval::EvalResult>();
+  result.policy = policy;
+  write_file(run.path(report::eval_file(policy)), Json(result).dump(1) + "\n");
+  run.facts["accuracy"] = result.average.value;
+  const Manifest manifest(folder);
+  for (const auto& [stage, names] : {std::pair<const char*, std::vector<const char*>>{"policy_samples", {"right_share"}}, {"negatives", {"pairs", "plausible_candidates", "plausible_kept"}}})
+    if (const auto* record = manifest.find(stage))
+      for (const char* name : names)
+        if (record->facts.contains(name)) run.facts[name] = record->facts.at(name);
+}
+
+void round_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {
+  for (int64_t round = 2; round <= r.rounds; ++round) {
+    const std::string name = fmt::format("round_{}", round);
+    out.push_back({name, fmt::format("round {}: samples, generator, negatives and preference training of the policy so far", round), {round == 2 ? "dpo_plausible" : fmt::format("round_{}", round - 1), "data"},
+                   {report::eval_file(name), fmt::format("rounds/{}/{}", round, report::model_folder("dpo_plausible"))}, "",
+                   {options_json(r.policy_samples), options_json(r.reward_model), options_json(r.generator), options_json(r.negatives), options_json(r.preference_data), options_json(r.preference),
+                    options_json(r.views), options_json(r.eval), options_json(r.prompt), options_json(r.engine), options_json(r.model)},
+                   {}, [round](StageRun& run) { round_stage(run, round); }});
+    evaluated.push_back(name);
+  }
+}
+
+}  // namespace foil::pipeline

@@ -41,7 +41,7 @@ struct StudyRow {
 };
 
 struct StudyTable {
-  std::string kind;                                   // "negatives", "objectives"
+  std::string kind;                                   // "negatives", "objectives", "variants"
   std::string title, command;
   int64_t seeds_planned = 0;
   std::vector<std::string> splits, baselines;         // baselines: names of the rows others are compared with

@@ -10,6 +10,7 @@
 #include "nn/kv_cache.h"
 #include "nn/weight_files.h"
 #include "pipeline/rounds.h"
+#include "pipeline/variants.h"
 #include "pipeline/workbench.h"
 
 namespace foil::pipeline {
@@ -168,6 +169,19 @@ Work Costs::sum(const std::string& stage) const {
     Work w;
     for (const auto& part : stages_of_round())
       if (part != "warm_start" || r.generator.warm_start.enabled) w = w + sum(part);
+    return w;
+  }
+  if (is("variant_")) {
+    Work w = preference() + evaluation(r.eval, eval_problems);
+    for (const auto& v : r.study.variants)
+      if (stage == "variant_" + v.name) {
+        const VariantWork anew = work_of(r, v);
+        if (anew.samples) w = w + sum("policy_samples");
+        if (anew.reward_model) w = w + sum("reward_model");
+        if (anew.generator) w = w + sum("generator");
+        w = w + (anew.negatives ? sum("negatives") : Work{0, 0, 2 * right_and_wrong.generated, weights_});
+        for (int64_t round = 2; round <= anew.rounds; ++round) w = w + sum("round_2");
+      }
     return w;
   }
   if (is("eval_pass_")) {

@@ -68,6 +68,11 @@ void SourceOptions::validate(const std::string& where) const {
   if (perturbations.empty()) throw UsageError("perturbations is empty", where, "name at least one kind of error, e.g. [number, operator]");
 }
 
+void Variant::validate(const std::string& where) const {
+  if (name.empty() || name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") != std::string::npos)
+    throw UsageError(fmt::format("a variant's name is \"{}\"", name), where, "small letters, digits and _, e.g. no_judge");
+}
+
 void StudySection::validate(const std::string& where) const {
   if (policy_steps < 0) throw UsageError(fmt::format("policy_steps is {}", policy_steps), where, "0: as many as rl.steps");
   if (pass_problems < 0 || pass_samples < 1) throw UsageError("pass_problems must not be negative and pass_samples at least 1", where);
@@ -78,6 +83,9 @@ void StudySection::validate(const std::string& where) const {
   twice(sources, "sources");
   twice(losses, "losses");
   twice(policies, "policies");
+  std::vector<std::string> names;
+  for (const auto& v : variants) names.push_back(v.name);
+  twice(names, "variants");
 }
 
 void Recipe::validate(const std::string& where) const {

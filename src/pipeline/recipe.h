@@ -407,11 +407,24 @@ inline constexpr std::pair<PolicyObjective, const char*> kPolicyObjectiveNames[]
     {PolicyObjective::kWReinforce, "w_reinforce"}, {PolicyObjective::kRloo, "rloo"}, {PolicyObjective::kDrGrpo, "dr_grpo"}};
 inline auto& enum_names(PolicyObjective) { return kPolicyObjectiveNames; }
 
+// A change to the recipe, from the RL policy on, that a study compares (pipeline/variants.h).
+struct Variant {
+  std::string name;
+  std::vector<std::string> set;
+  template <class V>
+  void visit(V& v) {
+    v("name", name, "its row in the table: small letters, digits and _");
+    v("set", set, "options it changes, as in --set: preference.beta=0.05; none: the recipe as it is");
+  }
+  void validate(const std::string& where) const;
+};
+
 // What `foil study` compares; each entry adds stages (pipeline/study.h).
 struct StudySection {
   std::vector<NegativeSource> sources;
   std::vector<objective::PreferenceLoss> losses;
   std::vector<PolicyObjective> policies;
+  std::vector<Variant> variants;
   NegativeSource loss_source = NegativeSource::kGenerator;
   int64_t policy_steps = 0, pass_problems = 20, pass_samples = 256;
   template <class V>
@@ -419,6 +432,7 @@ struct StudySection {
     v("sources", sources, "train the policy on negatives of each of these sources");
     v("losses", losses, "train the policy with each of these preference losses, on the same pairs");
     v("policies", policies, "train the SFT model with each of these policy objectives");
+    v("variants", variants, "the recipe with some of its options changed, from the RL policy on");
     v("loss_source", loss_source, "where the pairs of `losses` come from");
     v("policy_steps", policy_steps, "policies: steps of each; 0: as many as rl.steps");
     v("pass_problems", pass_problems, "policies: problems of each split that pass@k is measured on; 0: all");

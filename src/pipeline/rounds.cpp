@@ -1,14 +1,11 @@
 #include "pipeline/rounds.h"
 
-#include "base/atomic_file.h"
-#include "base/log.h"
 #include "base/random.h"
-#include "eval/result.h"
+#include "pipeline/nested.h"
 #include "report/run_files.h"
 
 namespace foil::pipeline {
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 
 static std::string folder_of(const Recipe& recipe, int64_t round) { return round == 1 ? recipe.output : recipe.output + fmt::format("/rounds/{}", round); }
 
@@ -39,20 +36,7 @@ const std::vector<std::string>& stages_of_round() {
 }
 
 static void round_stage(StageRun& run, int64_t round) {
-  const Recipe recipe = round_recipe(run.recipe, round);
-  const fs::path folder = pipeline::run(recipe, run.path(report::kConfigFile), {}, [&](size_t, size_t, const Stage& stage, const std::string& state, double) {
-    if (state == "running") log_info("round {}: {}", round, stage.summary);
-  });
-  const std::string policy = fmt::format("round_{}", round);
-  auto result = Json::parse(read_file(folder / report::eval_file("dpo_plausible"))).get<eval::EvalResult>();
-  result.policy = policy;
-  write_file(run.path(report::eval_file(policy)), Json(result).dump(1) + "\n");
-  run.facts["accuracy"] = result.average.value;
-  const Manifest manifest(folder);
-  for (const auto& [stage, names] : {std::pair<const char*, std::vector<const char*>>{"policy_samples", {"right_share"}}, {"negatives", {"pairs", "plausible_candidates", "plausible_kept"}}})
-    if (const auto* record = manifest.find(stage))
-      for (const char* name : names)
-        if (record->facts.contains(name)) run.facts[name] = record->facts.at(name);
+  nested_run(run, round_recipe(run.recipe, round), fmt::format("round {}", round), "dpo_plausible", fmt::format("round_{}", round));
 }
 
 void round_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {

@@ -15,6 +15,7 @@
 #include "pipeline/costs.h"
 #include "pipeline/sources.h"
 #include "pipeline/stage_work.h"
+#include "pipeline/variants.h"
 #include "pipeline/views.h"
 #include "report/page.h"
 #include "report/run_files.h"
@@ -127,9 +128,10 @@ EvalSection pass_section(const Recipe& r) {
 
 std::vector<std::string> goals_of(const Recipe& r) {
   std::vector<std::string> out;
-  if (!r.study.sources.empty() || !r.study.losses.empty()) out.push_back("eval_rl");
+  if (!r.study.sources.empty() || !r.study.losses.empty() || !r.study.variants.empty()) out.push_back("eval_rl");
   for (const auto s : r.study.sources) out.push_back("eval_from_" + name_of(s));
   for (const auto l : r.study.losses) out.push_back("eval_loss_" + name_of(l));
+  for (const auto& v : r.study.variants) out.push_back("variant_" + v.name);
   if (!r.study.policies.empty()) out.push_back("eval_pass_sft");
   for (const auto p : r.study.policies) out.push_back("eval_pass_" + name_of(p));
   return out;
@@ -150,11 +152,19 @@ double rollout_tokens(const std::vector<Metric>& metrics, const std::string& nam
 
 }  // namespace
 
-const char* to_string(StudyKind kind) { return kind == StudyKind::kNegatives ? "negatives" : "objectives"; }
+const char* to_string(StudyKind kind) { return kind == StudyKind::kNegatives ? "negatives" : kind == StudyKind::kVariants ? "variants" : "objectives"; }
+
+// Variants that take the seed's generator, or what it wrote.
+static bool variants_share(const Recipe& r, bool samples) {
+  return std::any_of(r.study.variants.begin(), r.study.variants.end(), [&](const Variant& v) {
+    const VariantWork work = work_of(r, v);
+    return samples ? !work.negatives : !work.generator && r.negatives.source == NegativeSource::kGenerator;
+  });
+}
 
 bool study_needs_generator(const Recipe& r) {
   const auto& s = r.study;
-  return std::find(s.sources.begin(), s.sources.end(), NegativeSource::kGenerator) != s.sources.end() || (!s.losses.empty() && s.loss_source == NegativeSource::kGenerator);
+  return std::find(s.sources.begin(), s.sources.end(), NegativeSource::kGenerator) != s.sources.end() || (!s.losses.empty() && s.loss_source == NegativeSource::kGenerator) || variants_share(r, false);
 }
 
 void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {
@@ -162,6 +172,7 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
   const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
   std::set<NegativeSource> made(r.study.sources.begin(), r.study.sources.end());
   if (!r.study.losses.empty()) made.insert(r.study.loss_source);
+  if (variants_share(r, true)) made.insert(NegativeSource::kGenerator);
   for (const auto source : made) {
     const std::string name = name_of(source);
     Stage stage{"negatives_" + name, "negatives: " + std::string(info(source).summary), info(source).needs, {samples_file(name), pairs_file("all_" + name)}, "",
@@ -197,6 +208,7 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
                    [=](StageRun& run) { preference_stage(run, pairs, to, options, "study"); }});
     evaluate(to, "train_" + to, to, r.eval, 0);
   }
+  variant_stages(r, out, evaluated);
   if (r.study.policies.empty()) return;
   evaluate("pass_sft", "sft", "sft", pass_section(r), r.study.pass_problems);
   for (const auto policy : r.study.policies) {
@@ -214,7 +226,7 @@ void complete_study(Recipe& r, StudyKind kind, std::vector<std::string>& notes) 
   StudySection& s = r.study;
   if (!r.rl.enabled) throw UsageError("a study needs an RL policy, and rl.enabled is false", "rl", "name a model as rl.use: it takes the RL policy's place");
   if (kind == StudyKind::kNegatives) {
-    s.losses.clear(), s.policies.clear();
+    s.losses.clear(), s.policies.clear(), s.variants.clear();
     if (s.sources.empty()) {
       for (const auto& row : negative_sources()) {
         const std::string obstacle = source_obstacle(r, row.source);
@@ -229,6 +241,16 @@ void complete_study(Recipe& r, StudyKind kind, std::vector<std::string>& notes) 
     return;
   }
   s.sources.clear();
+  if (kind == StudyKind::kVariants) {
+    s.losses.clear(), s.policies.clear();
+    if (s.variants.empty()) s.variants = usual_variants(r);
+    for (const auto& v : s.variants) {
+      check_variant(r, v);
+      if (!v.set.empty()) notes.push_back(fmt::format("{}: {}.", v.name, fmt::join(v.set, ", ")));
+    }
+    return;
+  }
+  s.variants.clear();
   const auto obstacle = [&](const objective::PreferenceLossInfo& row) -> std::string {
     if (row.needs_steps) return "it learns from pairs of single steps, these are whole answers";
     if (row.min_negatives > r.negatives.pairs.negatives_per_pair)
@@ -276,12 +298,13 @@ Recipe seed_recipe(const Recipe& base, StudyKind kind, int64_t seed) {
 eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, const std::vector<std::string>& notes) {
   eval::StudyTable table;
   table.kind = to_string(options.kind), table.command = options.command, table.seeds_planned = options.seeds, table.notes = notes;
-  table.title = options.kind == StudyKind::kNegatives ? "Sources of negatives" : "Objectives";
+  table.title = options.kind == StudyKind::kNegatives ? "Sources of negatives" : options.kind == StudyKind::kVariants ? "Variants" : "Objectives";
   std::vector<eval::StudyArm> arms, passes;
-  const bool pairs = !base.study.sources.empty() || !base.study.losses.empty();
+  const bool pairs = !base.study.sources.empty() || !base.study.losses.empty() || !base.study.variants.empty();
   if (pairs) arms.push_back({"rl", "RL policy"});
   for (const auto s : base.study.sources) arms.push_back({"from_" + name_of(s), name_of(s)});
   for (const auto l : base.study.losses) arms.push_back({"loss_" + name_of(l), name_of(l)});
+  for (const auto& v : base.study.variants) arms.push_back({"variant_" + v.name, v.name});
   if (!base.study.policies.empty()) passes.push_back({"pass_sft", "SFT"});
   for (const auto p : base.study.policies) passes.push_back({"pass_" + name_of(p), name_of(p)});
   for (int64_t seed = 1; seed <= options.seeds; ++seed) {
@@ -296,7 +319,7 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
     if (fs::exists(folder / report::kMetricsFile)) metrics = read_jsonl<Metric>(folder / report::kMetricsFile);
     for (auto* list : {&arms, &passes})
       for (auto& arm : *list) {
-        const auto* record = manifest.find("eval_" + arm.name);
+        const auto* record = manifest.find(arm.name.starts_with("variant_") ? arm.name : "eval_" + arm.name);
         if (!record || record->status != "done") continue;
         arm.evals[seed] = Json::parse(read_file(folder / evaluation_file(arm.name, arm.name.starts_with("pass_") ? base.study.pass_problems : 0))).get<eval::EvalResult>();
         auto& figures = arm.figures[seed];
@@ -316,11 +339,16 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
         if (arm.name.starts_with("loss_"))
           for (const char* name : {"delta/chosen", "delta/rejected"})
             if (const Json* x = fact("train_" + arm.name, name)) figures[name] = x->get<double>();
+        if (arm.name.starts_with("variant_")) {
+          for (const auto& [key, label] : {std::pair{"pairs", "pairs"}, {"auc_words", "AUC words"}, {"auc_format", "AUC format"}, {"score_gap", "score gap"}, {"delta/chosen", "delta/chosen"}, {"delta/rejected", "delta/rejected"}})
+            if (const Json* x = fact(arm.name, key)) figures[label] = x->get<double>();
+        }
         if (arm.name.starts_with("pass_") && arm.name != "pass_sft") figures["tokens generated"] = rollout_tokens(metrics, "train_policy_" + arm.name.substr(5));
       }
   }
   table.baselines = pairs ? std::vector<std::string>{"rl"} : std::vector<std::string>{"pass_sft"};
   if (options.kind == StudyKind::kNegatives) table.baselines.push_back("from_rejection");
+  if (options.kind == StudyKind::kVariants && !base.study.variants.empty()) table.baselines.push_back("variant_" + base.study.variants.front().name);
   const eval::BootstrapOptions bootstrap{.resamples = 2000, .seed = base.seed};
   table.rows = eval::study_rows(arms, table.baselines, bootstrap);
   if (!passes.empty()) {

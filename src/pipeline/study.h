@@ -1,10 +1,11 @@
 // Studies: the same policy trained in several ways, the rest held equal, over several seeds, in one table.
 //
-// A seed is one run folder (RECIPE_OUTPUT/study/seed-N, one for both kinds: what they share is made once) whose start, SFT and RL models and problems are those of the recipe's own run;
+// A seed is one run folder (RECIPE_OUTPUT/study/seed-N, one for all kinds: what they share is made once) whose start, SFT and RL models and problems are those of the recipe's own run;
 // sampling, reward model, generator, training order and evaluation are drawn anew from the seed. The ways compared are stages of that
 // run (recipe section `study`), so a study stops, resumes and is killed like any run. The table is a pure function of the finished seeds.
 //
 //   negatives   the policy on negatives of each source, as many pairs each (problems that all sources serve come first)
+//   variants    the recipe with some of its options changed, from the RL policy on (pipeline/variants.h)
 //   objectives  the policy with each preference loss on the same pairs; the SFT model with each policy objective, with pass@k
 #pragma once
 #include <filesystem>
@@ -17,7 +18,7 @@
 
 namespace foil::pipeline {
 
-enum class StudyKind { kNegatives, kObjectives };
+enum class StudyKind { kNegatives, kObjectives, kVariants };
 const char* to_string(StudyKind kind);
 
 struct StudyOptions {

@@ -84,7 +84,7 @@ RunData read_run(const fs::path& folder) {
     reader.file(eval_file(policy), [&](const std::string& text) { run.evals.push_back(Json::parse(text).get<eval::EvalResult>()); });
   reader.file(kAuditFile, [&](const std::string& text) { run.audit = Json::parse(text).get<eval::AuditResult>(); });
 
-  for (const char* kind : {"negatives", "objectives"})
+  for (const char* kind : {"negatives", "objectives", "variants"})
     if (fs::is_regular_file(folder / study_file(kind)))
       reader.file(study_file(kind), [&](const std::string& text) { run.studies.push_back(Json::parse(text).get<eval::StudyTable>()); });
 

@@ -12,7 +12,7 @@
 //   eval/<policy>.json                EvalResult (eval/result.h); eval/<policy>/<split>.jsonl every sample
 //   rounds/<n>/                       run folders of further rounds; eval/round_<n>.json: their policies
 //   audit.json                        AuditResult (eval/audit.h): score distributions, separability, diversity, filter counts
-//   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives; the same as <kind>.md; study/seed-N: run folders
+//   study/<kind>.json                 StudyTable (eval/study.h): negatives, objectives, variants; the same as <kind>.md; study/seed-N: run folders
 //   report.html                       the page
 //
 // Stages of metrics.jsonl the page knows: sft, rl, reward_model, generator, dpo_rejection, dpo_plausible; others are listed as they come.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Both studies at tiny scale: they end with a table, a killed study ends with the same one, a further seed reuses the first.
+"""The studies at tiny scale: they end with a table, a killed study ends with the same one, a further seed reuses the first.
 
 usage: study_test.py FOIL REPOSITORY
 """
@@ -84,6 +84,21 @@ good(*command("objectives", run, "--seeds", 1, "--set", "study.losses=[sigmoid, 
 rows = {r["name"]: r for r in table(run, "objectives")["rows"]}
 check(list(rows) == ["rl", "loss_sigmoid", "loss_kto", "pass_sft", "pass_nsr"], f"rows: {list(rows)}")
 check(set(rows["pass_nsr"]["pass_at"]) == {"1", "2", "4", "8", "16"} and "pass_sft" in rows["pass_nsr"]["against"], f"pass@k: {rows['pass_nsr']}")
+
+# Variants: what a change does not touch is the seed's own; a change before the RL policy, or one that is misspelt, is refused.
+good(*command("variants", run, "--seeds", 1, "--variant", "as_is", "--variant", "no_judge: generator.reward.weight_judge=0; generator.reward.judge_floor=0", "--variant", "curriculum: preference.curriculum=easy_first"))
+rows = {r["name"]: r for r in table(run, "variants")["rows"]}
+check(list(rows) == ["rl", "variant_as_is", "variant_no_judge", "variant_curriculum"], f"rows: {list(rows)}")
+check("variant_as_is" in rows["variant_no_judge"]["against"] and rows["variant_as_is"]["figures"]["pairs"] > 0 and len(rows["variant_curriculum"]["splits"]) == 7, f"variants: {rows}")
+made = {v: (seed / f"variants/{v}/models/generator").exists() for v in ("as_is", "no_judge", "curriculum")}
+check(made == {"as_is": False, "no_judge": True, "curriculum": False}, f"whose generator was trained anew: {made}")
+same = {v: (seed / f"variants/{v}/pairs/plausible.jsonl").read_bytes() for v in made}
+check(same["as_is"] == same["curriculum"] != same["no_judge"], "as_is and curriculum differ in more than the order")
+check((seed / "variants/as_is/models/dpo_plausible/model.safetensors").read_bytes() != (seed / "variants/curriculum/models/dpo_plausible/model.safetensors").read_bytes(), "the curriculum changed nothing")
+check("no_judge" in (run / "report.html").read_text(), "the report has no table of variants")
+for variant, offer in (("longer: rl.steps=9", "may not change rl.steps"), ("beta: preference.betta=1", "did you mean \"beta\""), ("Judge: preference.beta=1", "small letters")):
+    bad = subprocess.run(command("variants", run, "--variant", variant), capture_output=True, text=True)
+    check(bad.returncode == 2 and offer in bad.stderr, f"{variant}: {bad.stderr}")
 
 bad = subprocess.run(command("objectives", run, "--losses", "step_dpo"), capture_output=True, text=True)
 check(bad.returncode == 2 and "single steps" in bad.stderr, f"step_dpo: {bad.stderr}")

@@ -14,6 +14,25 @@ class Evaluator {
   explicit Evaluator(BallContext& c) : c_(c), p_(c.precision) {}
 
   bool run(const Expr& e, acb_ptr out) {
+    if (!compute(e, out)) return false;
+    if (c_.scale) note_scale(e, out);
+    return true;
+  }
+
+ private:
+  void note_scale(const Expr& e, acb_srcptr value) {
+    double& scale = *c_.scale;
+    if (e.is(Kind::kNumber)) scale = std::max(scale, static_cast<double>(std::max(fmpz_bits(&e.number.num), fmpz_bits(&e.number.den))));
+    mag_t m;
+    mag_init(m);
+    acb_get_mag(m, value);
+    if (!mag_is_special(m)) scale = std::max(scale, mag_get_d_log2_approx(m));
+    acb_get_mag_lower(m, value);
+    if (!mag_is_special(m)) scale = std::max(scale, -mag_get_d_log2_approx(m));
+    mag_clear(m);
+  }
+
+  bool compute(const Expr& e, acb_ptr out) {
     c_.budget.spend(1 + p_ / 64);
     switch (e.kind) {
       case Kind::kNumber: case Kind::kBase: {
@@ -75,7 +94,6 @@ class Evaluator {
     }
   }
 
- private:
   // Integer exponents by repeated squaring; odd roots of negative reals are real.
   bool power(const Expr& base, const Expr& exponent, acb_ptr out) {
     if (exponent.is(Kind::kNumber)) {
@@ -418,11 +436,19 @@ class Evaluator {
 
 bool evaluate(const Expr& e, BallContext& context, Ball& out) { return Evaluator(context).run(e, out.get()); }
 
+std::optional<slong> more_bits(double scale) {
+  if (scale < 200) return 0;
+  if (!(scale < 20'000)) return std::nullopt;
+  return 2 * static_cast<slong>(scale);
+}
+
 int sign_of(const Expr& e, Budget& budget) {
   if (e.is(Kind::kNumber)) return fmpz_sgn(&e.number.num);
+  double scale = 0;
   for (slong p : {64, 512}) {
-    BallContext c{budget, p};
+    BallContext c{budget, p == 512 ? p + more_bits(scale).value_or(0) : p};
     c.complex_allowed = false;
+    if (p == 64) c.scale = &scale;
     Ball z;
     if (!evaluate(e, c, z) || !z.real()) continue;
     if (arb_is_positive(acb_realref(z.get()))) return 1;

@@ -3,6 +3,7 @@
 // Real roots of negative numbers are real for odd indices; every other function takes its principal value. At a point of real
 // variables an expression that needs a non-real step (√−2, ln −3) counts as undefined there unless it contains i itself.
 #pragma once
+#include <optional>
 #include <acb.h>
 
 #include <cstdint>
@@ -43,7 +44,12 @@ struct BallContext {
   const Assignment* point = nullptr;  // values of the variables
   bool log_is_base_ten = false;       // what a bare \log means
   bool complex_allowed = false;       // false: a non-real intermediate value makes the whole undefined
+  double* scale = nullptr;            // if set: raised to the largest |log2| of a value met on the way, and to the length of a number
 };
+
+// Bits beyond the usual that a difference in the smallest part of a value of this scale needs; nullopt: more than is ever spent.
+// 2^2019 and 2^2019 + 1 agree to 2019 bits.
+std::optional<slong> more_bits(double scale);
 
 // False: undefined here, or not computable at this precision.
 bool evaluate(const Expr& e, BallContext& context, Ball& out);

@@ -11,7 +11,7 @@ namespace foil::verify {
 
 namespace {
 
-constexpr slong kFunctionPrecision = 640;  // functions at random points
+constexpr slong kFunctionPrecision = 640;  // functions at random points; more for values of a large scale (more_bits)
 constexpr slong kAgreement = 300;          // … agree where |a − b| < 2^−300 · max(|a|, 1)
 constexpr slong kFinalPrecision = 1024;  // "numeric" equality of constants: |a − b| < 2^−900 · max(|a|, 1)
 
@@ -75,8 +75,12 @@ bool below_power(const Ball& z, slong exponent) {
 bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c) {
   bool tried_exact = false;
   int last = -1;
+  double scale = 0;
   for (const slong p : {slong{64}, slong{256}, kFinalPrecision}) {
-    BallContext bc{c.budget, p};
+    const auto more = p == kFinalPrecision ? more_bits(scale) : 0;
+    if (!more) break;  // a difference of one would not show: only a proof decides
+    BallContext bc{c.budget, p + *more};
+    if (p == 64) bc.scale = &scale;
     bc.complex_allowed = true;
     bc.log_is_base_ten = base_ten;
     Ball d;
@@ -110,15 +114,15 @@ bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c)
       }
     }
     if (p == kFinalPrecision) {
-      if (below_power(d, -600)) {
+      if (below_power(d, -600 - *more / 2)) {
         c.rule = "numeric";
         return true;
       }
       // large numbers: relative to their size
       Ball x;
       if (evaluate(a, bc, x)) {
-        acb_div(d.get(), d.get(), x.get(), p);
-        if (d.finite() && below_power(d, -600)) {
+        acb_div(d.get(), d.get(), x.get(), bc.precision);
+        if (d.finite() && below_power(d, -600 - *more)) {
           c.rule = "numeric";
           return true;
         }
@@ -175,8 +179,12 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
           point.emplace_back(name, Rational(negative ? -r : r, (1 << 20) + 7 * (k + 1)));
         }
       }
+      double scale = 0;
       for (const slong p : {slong{96}, kFunctionPrecision}) {
-        BallContext bc{c.budget, p, &point};
+        const auto more = p == kFunctionPrecision ? more_bits(scale) : 0;
+        if (!more) break;
+        BallContext bc{c.budget, p + *more, &point};
+        if (p < kFunctionPrecision) bc.scale = &scale;
         bc.log_is_base_ten = base_ten;
         bc.complex_allowed = complex;
         Ball d;
@@ -191,14 +199,14 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
           }
         }
         if (p < kFunctionPrecision) continue;
-        if (below_power(d, -kAgreement)) {
+        if (below_power(d, -kAgreement - *more / 2)) {
           ++agreed;
           break;
         }
         Ball x;
         if (evaluate(a, bc, x)) {
-          acb_div(d.get(), d.get(), x.get(), p);
-          if (d.finite() && below_power(d, -kAgreement)) {
+          acb_div(d.get(), d.get(), x.get(), bc.precision);
+          if (d.finite() && below_power(d, -kAgreement - *more)) {
             ++agreed;
             break;
           }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -42,6 +43,7 @@ std::optional<double> retry_after_s(const std::string& header, double now) {
 
 EndpointClient::EndpointClient(EndpointOptions options)
     : options_(std::move(options)), url_(io::parse_url(options_.url)), http_(url_.origin, options_.verify_tls, options_.ca_file) {
+  if (!options_.ca_file.empty() && !std::ifstream(options_.ca_file)) throw UsageError("there is no such file, or it cannot be read", options_.ca_file, "ca_file names the certificates to trust, in PEM form");
   if (const char* key = options_.api_key_env.empty() ? nullptr : std::getenv(options_.api_key_env.c_str())) api_key_ = key;
   while (!api_key_.empty() && std::isspace(static_cast<unsigned char>(api_key_.back()))) api_key_.pop_back();
   for (const char c : api_key_)

@@ -109,6 +109,19 @@ done = run(*generate(gone, work / "no.jsonl", "--endpoint-set", "retries=1"))
 check(done.returncode == 1 and "the endpoint is down: connection refused" in done.stderr and "curl" in done.stderr, f"down: {done.stderr}")
 check(not (work / "no.jsonl").exists(), "an error left an output behind")
 
+# TLS: a certificate that nobody vouches for is refused, one named as ca_file is trusted.
+pem = pathlib.Path(__file__).parent / "loopback.pem"  # made for these tests: CN=foil test, 127.0.0.1, until 2126
+secure = Server(tls=pem)
+done = run(*generate(secure, work / "no.jsonl", "--endpoint-set", "retries=1"))
+check(done.returncode == 1 and "certificate is not trusted" in done.stderr and "ca_file" in done.stderr, f"untrusted certificate: {done.stderr}")
+for option in (f"ca_file={pem}", "verify_tls=false"):
+    good(*generate(secure, work / "tls.jsonl", "--endpoint-set", option))
+    check([s["text"] for s in records(work / "tls.jsonl")] == [s["text"] for s in samples], f"{option}: another result over TLS")
+    (work / "tls.jsonl").unlink()
+done = run(*generate(secure, work / "no.jsonl", "--endpoint-set", f"ca_file={work}/none.pem", "--endpoint-set", "retries=1"))
+check(done.returncode != 0 and "none.pem" in done.stderr, f"a ca_file that is not there: {done.stderr}")
+secure.close()
+
 # Evaluation.
 good("eval", "--endpoint", server.url, "-b", problems, "-o", work / "evals", "--temperature", 1, "-n", 4, *QUICK)
 result = json.loads((work / "evals/result.json").read_text())

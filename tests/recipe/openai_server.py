@@ -1,20 +1,22 @@
 """A fake OpenAI-compatible server for tests, with faults on demand. Standard library only.
 
 It answers word problems with a worked line and "#### N", right for even seeds and wrong for odd ones; a prompt that asks for a JSON
-object gets a judgement. Faults: see Server.fault.
+object gets a judgement; /classify scores texts by their length. Faults: see Server.fault.
 """
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 
 
 class Server:
     """`fault(number, body)` is called for every completion request; it may return None (answer), "500", "429", "cut", "html", "empty",
-    "half", "choices", "down" (every later connection is dropped), "slow". `reply(body, text)` may replace the text of an answer."""
+    "half", "choices", "down" (every later connection is dropped), "slow". `reply(body, text)` may replace the text of an answer.
+    `tls`: a file with certificate and key, for https."""
 
-    def __init__(self, model="fake-1", key=None):
+    def __init__(self, model="fake-1", key=None, tls=None):
         self.model, self.key = model, key
         self.fault = lambda number, body: None
         self.reply = None
@@ -88,6 +90,10 @@ class Server:
                     self.connection.close()
                     return
                 time.sleep(0.2 if fault == "slow" else 0.01)
+                if self.path == "/classify":  # a reward model at vLLM: longer answers are better here
+                    with outer.lock:
+                        outer.answered += 1
+                    return self.send(200, json.dumps({"data": [{"index": i, "probs": [len(text) / 100 - 1]} for i, text in enumerate(body["input"])]}))
                 chat = "messages" in body
                 text = "\n".join(m["content"] for m in body["messages"]) if chat else body["prompt"]
                 out = outer.reply(body, text) if outer.reply else None
@@ -106,7 +112,11 @@ class Server:
                 pass
 
         self.server = Quiet(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server.server_port}/v1"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self):

@@ -4,6 +4,7 @@
 usage: self_training_test.py FOIL REPOSITORY [MODEL]     MODEL: takes the place of the tiny supervised start that is trained here once
 """
 import json
+import math
 import pathlib
 import shutil
 import subprocess
@@ -144,6 +145,16 @@ check(f["right_steps_in_wrong_samples"] == sum(x["correct"] for s in samples for
 good("step-consensus", work / "consensus", "--set", f"steps.judge.endpoint.url={server.url}", "--set", "steps.process=reward_model")
 f = facts(work / "consensus")
 check("reward_model" in f and all(0 < x["score"] < 1 for s in records(work / "consensus/samples/steps.jsonl") for x in s["steps"]), "process scores of the local reward model")
+server.requests.clear()
+good("step-consensus", work / "consensus", "--set", f"steps.judge.endpoint.url={server.url}", "--set", "steps.process=endpoint", "--set", f"steps.process_endpoint.url={server.url}")
+scored = [b for p, b in server.requests if p == "/classify"]
+samples = records(work / "consensus/samples/steps.jsonl")
+check(sum(len(b["input"]) for b in scored) == sum(len(s["steps"]) for s in samples) and max(len(b["input"]) for b in scored) > 1, "every step is scored once, in batches")
+sent = {text for b in scored for text in b["input"]}
+for s in samples:
+    for x in s["steps"]:
+        text = next(t for t in sent if t.endswith(s["text"].encode()[:x["end"]].decode()))
+        check(abs(x["score"] - 1 / (1 + math.exp(-(len(text) / 100 - 1)))) < 1e-6 or sum(t.endswith(s["text"].encode()[:x["end"]].decode()) for t in sent) > 1, f"process score of an endpoint: {x}")
 # Views of right answers: other problems, the same steps, near the wrong answer in length; how biased each pair is.
 good("mmbs-views", work / "views", "--set", "reward_model.enabled=false", "--set", "generator.reward.weight_model=0")
 pairs = records(work / "views/pairs/views.jsonl")

@@ -43,6 +43,8 @@ void declare_eval(CLI::App& app) {
       "Evaluates a model: pass@k, avg@k, maj@k with intervals over problems; differences and negative flips against another result.\n\n"
       "  foil eval -m MODEL -b gsm8k math500 -o evals/mine                      greedy\n"
       "  foil eval --endpoint http://localhost:8000/v1 -m NAME -b gsm8k -o evals/served\n"
+      "  foil eval -m MODEL -b math500 --prompt boxed -o evals/mine             asked for \\boxed{}\n"
+      "  foil eval -m BASE -b gsm8k --examples gsm8k_train --shots 4 --prompt question_answer --stop 'Question:' -o evals/base\n"
       "  foil eval -m MODEL -b aime24 -o evals/mine --temperature 1 --samples 16 --runs 3\n"
       "  foil eval -m NEW -b gsm8k -o evals/new --against evals/mine/result.json  with paired differences");
   a->model.declare(app, true, true);
@@ -90,6 +92,7 @@ void declare_eval(CLI::App& app) {
     }
     if (!a->name.empty()) result.policy = a->name;
     result.sampling = {{"temperature", a->sampling.temperature}, {"top_p", a->sampling.top_p}, {"max_tokens", a->sampling.max_tokens}, {"prompt", a->model.prompt.text}};
+    if (a->model.prompt.shots > 0) result.sampling["shots"] = a->model.prompt.shots;
     eval::EvalOptions options;
     options.runs = a->runs, options.greedy = a->sampling.temperature == 0;
     const std::filesystem::path folder = a->output;
@@ -101,7 +104,7 @@ void declare_eval(CLI::App& app) {
       if (!remote) local = std::make_unique<rollout::LocalEngine>(loaded.model, loaded.tokenizer, a->engine, split);
       GenerateRequest request;
       request.prompts = remote ? pipeline::endpoint_prompts(a->model.prompt, a->endpoint.options.api, problems[i], nullptr)
-                               : pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems[i]);
+                               : pipeline::Prompter(a->model.prompt, *loaded.tokenizer)(problems[i]);
       request.samples_per_prompt = a->samples * a->runs, request.sampling = a->sampling, request.seed = a->seed, request.source = result.policy;
       const auto part = folder / (split + ".part");
       Generator& generator = remote ? static_cast<Generator&>(*remote) : *local;

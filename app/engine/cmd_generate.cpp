@@ -72,7 +72,7 @@ void declare_generate(CLI::App& app) {
       const auto loaded = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!loaded.tokenizer->chat_template().empty());
       generator = std::make_unique<rollout::LocalEngine>(loaded.model, loaded.tokenizer, a->engine, "generate");
-      request.prompts = pipeline::render_prompts(a->model.prompt, *loaded.tokenizer, problems);
+      request.prompts = pipeline::Prompter(a->model.prompt, *loaded.tokenizer)(problems);
     }
     request.samples_per_prompt = a->samples, request.sampling = a->sampling, request.seed = a->seed, request.source = a->source;
     const std::string part = a->output + ".part";

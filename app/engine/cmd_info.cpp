@@ -57,7 +57,7 @@ void declare_info(CLI::App& app) {
         const auto ids = m.tokenizer->encode(a->text);
         j["text"]["ids"] = ids;
         for (const int32_t id : ids) j["text"]["pieces"].push_back(m.tokenizer->bytes(id));
-        if (!m.tokenizer->chat_template().empty()) j["text"]["prompt"] = pipeline::render_prompt({}, *m.tokenizer, a->text);
+        if (!m.tokenizer->chat_template().empty()) j["text"]["prompt"] = pipeline::Prompter({}, *m.tokenizer)(a->text);
       }
     }
     if (a->json) {

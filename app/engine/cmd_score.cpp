@@ -81,7 +81,9 @@ void declare_score(CLI::App& app) {
     const bool chat = a->prompt_style == "chat" || (a->prompt_style == "auto" && tokenizer && !tokenizer->chat_template().empty());
     a->prompt.style = chat ? pipeline::PromptStyle::kChat : pipeline::PromptStyle::kTemplate;
     std::map<std::string, std::string> prompts;
-    for (const auto& p : problems) prompts[p.id] = tokenizer ? pipeline::render_prompt(a->prompt, *tokenizer, p.problem) : p.problem;
+    for (const auto& p : problems) prompts[p.id] = p.problem;
+    if (tokenizer)
+      for (auto& p : pipeline::Prompter(a->prompt, *tokenizer)(problems)) prompts[p.problem_id] = std::move(p.text);
     std::vector<const Problem*> at;
     std::vector<const std::string*> texts;
     for (const auto& s : samples) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompts.at(s.problem_id));

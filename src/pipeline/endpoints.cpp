@@ -9,20 +9,13 @@ std::vector<Prompt> endpoint_prompts(const PromptSection& prompt, endpoint::Api 
   const bool chat = api == endpoint::Api::kChat;
   if (!chat && prompt.style == PromptStyle::kChat && !tokenizer)
     throw UsageError("the completions API takes the whole prompt, and there is no tokenizer to render a chat with", "api", "use api: chat, or prompt style template with the prompt spelt out");
+  if (!chat && prompt.style == PromptStyle::kChat) return Prompter(prompt, *tokenizer)(problems);
+  const PromptMaker maker(prompt);
   std::vector<Prompt> out;
   for (const auto& p : problems) {
     Prompt x;
-    x.problem_id = p.id;
-    if (!chat && prompt.style == PromptStyle::kChat) {
-      x.text = render_prompt(prompt, *tokenizer, p.problem);
-    } else {
-      x.text = prompt.text;
-      x.text.replace(x.text.find("{problem}"), 9, p.problem);
-    }
-    if (chat) {
-      if (!prompt.system.empty()) x.messages.push_back({"system", prompt.system});
-      x.messages.push_back({"user", x.text});
-    }
+    x.problem_id = p.id, x.text = maker.plain(p.problem);
+    if (chat) x.messages = maker.messages(p.problem);
     out.push_back(std::move(x));
   }
   return out;

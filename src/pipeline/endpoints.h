@@ -10,7 +10,7 @@
 
 namespace foil::pipeline {
 
-// Prompts of problems for an endpoint. chat: messages from prompt.system and prompt.text (a template is sent as it stands).
+// Prompts of problems for an endpoint. chat: messages from prompt.system, worked examples and prompt.text (a template is sent as it stands).
 // completions: the whole prompt as text; prompt.style chat is rendered by `tokenizer`, and refused where that is null.
 std::vector<Prompt> endpoint_prompts(const PromptSection& prompt, endpoint::Api api, const std::vector<Problem>& problems, const text::Tokenizer* tokenizer);
 

@@ -28,8 +28,9 @@ class ModelJudge : public JudgeBackend {
     PromptSection form;
     form.style = model_.tokenizer->chat_template().empty() ? PromptStyle::kTemplate : PromptStyle::kChat;
     std::vector<std::string> prompts;
+    const Prompter prompter(form, *model_.tokenizer);
     for (const auto& item : items) {
-      const std::string prompt = render_prompt(form, *model_.tokenizer, judge_prompt(item, rubric_));
+      const std::string prompt = prompter(judge_prompt(item, rubric_));
       for (const char* dimension : kRubricDimensions) prompts.push_back(fmt::format("{}{{\"{}\": ", prompt, dimension));
     }
     const auto logprobs = engine_.next_token_logprobs(prompts, digits_);

@@ -16,7 +16,7 @@ void DataSection::validate(const std::string& where) const {
 }
 
 void PromptSection::validate(const std::string& where) const {
-  if (text.find("{problem}") == std::string::npos) throw UsageError("text has no {problem}", where, "{problem} marks where the problem goes");
+  PromptForm::validate(where);
   if (style == PromptStyle::kTemplate && !system.empty()) throw UsageError("system needs style chat", where, "with style template, write it into text");
 }
 

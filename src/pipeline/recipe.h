@@ -13,6 +13,7 @@
 #include "data/family.h"
 #include "data/pairing.h"
 #include "data/perturb.h"
+#include "data/prompt.h"
 #include "data/step_values.h"
 #include "data/views.h"
 #include "endpoint/generator.h"
@@ -52,15 +53,13 @@ enum class PromptStyle { kTemplate, kChat };
 inline constexpr std::pair<PromptStyle, const char*> kPromptStyleNames[] = {{PromptStyle::kTemplate, "template"}, {PromptStyle::kChat, "chat"}};
 inline auto& enum_names(PromptStyle) { return kPromptStyleNames; }
 
-struct PromptSection {
+// template: `text` is the whole prompt; chat: it is the user's message.
+struct PromptSection : PromptForm {
   PromptStyle style = PromptStyle::kChat;
-  std::string text = "{problem}";    // template: the whole prompt; chat: the user's message
-  std::string system;                // chat: the system message; empty: none
   template <class V>
   void visit(V& v) {
     v("style", style, "template: `text` is the prompt as it stands; chat: `text` is the user's message and the model's chat template does the rest");
-    v("text", text, "{problem} is filled in");
-    v("system", system, "chat: system message");
+    PromptForm::visit(v);
   }
   void validate(const std::string& where) const;
 };

@@ -12,8 +12,9 @@ namespace foil::pipeline {
 
 std::vector<train::PolicyProblem> policy_problems(const PromptSection& prompt, const text::Tokenizer& tokenizer, std::vector<Problem> problems) {
   std::vector<train::PolicyProblem> out;
+  const Prompter prompter(prompt, tokenizer);
   for (auto& p : problems) {
-    Prompt rendered{p.id, render_prompt(prompt, tokenizer, p.problem), {}};
+    Prompt rendered{p.id, prompter(p.problem), {}};
     auto tokens = tokenizer.encode(rendered.text);
     out.push_back({std::move(p), std::move(rendered), std::move(tokens)});
   }

@@ -45,7 +45,7 @@ std::vector<Sample> stage_samples(StageRun& run, const SamplingSection& s, const
   }
   const LoadedModel model = load_model(model_path, run.recipe.model);
   rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, label);
-  return sample_in_parts(engine, stage_request(run, render_prompts(run.recipe.prompt, *model.tokenizer, problems), s, source), &index, part);
+  return sample_in_parts(engine, stage_request(run, Prompter(run.recipe.prompt, *model.tokenizer)(problems), s, source), &index, part);
 }
 
 }  // namespace foil::pipeline

@@ -128,7 +128,7 @@ void reflect_round(StageRun& run, int64_t round) {
   for (const auto* x : chosen) asked.push_back({fmt::format("{}/reflect/{}", x->problem_id, x->sample_id), reflection_request(s.text, index.at(x->problem_id), *x), ""});
   if (s.from == Answers::kEndpoint) {
     PromptSection prompt = run.recipe.prompt;
-    prompt.text = "{problem}";
+    prompt.text = "{problem}", prompt.shots = 0, prompt.examples.clear();
     auto remote = std::make_shared<endpoint::EndpointGenerator>(s.endpoint);
     identity = remote->describe();
     generator = remote;
@@ -138,11 +138,14 @@ void reflect_round(StageRun& run, int64_t round) {
   } else {
     model = load_model(run.model(run.recipe.self_training.base), run.recipe.model);
     std::vector<train::Example> triples;
+    PromptSection form = run.recipe.prompt;  // the request is a task of its own: worked examples would show another
+    form.shots = 0, form.examples.clear();
+    const Prompter prompter(form, *model.tokenizer);
     for (const auto& [id, list] : wrong) {
       const auto good = right.find(id);
       if (good == right.end()) continue;
       for (size_t i = 0; i < list.size(); ++i)
-        triples.push_back({list[i]->problem_id, model.tokenizer->encode(render_prompt(run.recipe.prompt, *model.tokenizer, reflection_request(s.text, index.at(id), *list[i]))),
+        triples.push_back({list[i]->problem_id, model.tokenizer->encode(prompter(reflection_request(s.text, index.at(id), *list[i]))),
                            completion_tokens(*model.tokenizer, good->second[i % good->second.size()]->text)});
     }
     run.facts["triples"] = triples.size();
@@ -154,7 +157,7 @@ void reflect_round(StageRun& run, int64_t round) {
     const auto result = train::train_sft(*model.model, std::move(triples), s.train, run.context(log));
     run.facts["reflector_steps"] = result.steps;
     generator = std::make_shared<rollout::LocalEngine>(model.model, model.tokenizer, run.recipe.engine, "rewriting wrong samples");
-    prompts = render_prompts(run.recipe.prompt, *model.tokenizer, asked);
+    prompts = prompter(asked);
   }
   SamplingSection sampling = run.recipe.self_training.sampling;
   sampling.samples_per_problem = s.attempts;
@@ -185,9 +188,10 @@ void train_round(StageRun& run, int64_t round) {
     throw Error(fmt::format("round {} has no right sample to learn from", round), "self_training", "the base model solves none of the problems: easier problems, more samples a problem, or an SFT start");
   LoadedModel model = load_model(run.model(s.base), run.recipe.model);
   std::vector<train::Example> examples;
+  const Prompter prompter(run.recipe.prompt, *model.tokenizer);
   size_t rewritten = 0;
   for (const auto& x : kept) {
-    examples.push_back({x.problem_id, model.tokenizer->encode(render_prompt(run.recipe.prompt, *model.tokenizer, index.at(x.problem_id).problem)), completion_tokens(*model.tokenizer, x.text)});
+    examples.push_back({x.problem_id, model.tokenizer->encode(prompter(index.at(x.problem_id).problem)), completion_tokens(*model.tokenizer, x.text)});
     rewritten += x.extra.contains("reflects");
   }
   run.facts["examples"] = examples.size(), run.facts["rewritten"] = rewritten;

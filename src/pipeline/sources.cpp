@@ -55,7 +55,7 @@ MadeNegatives from_temperature(StageRun& run, const std::vector<Sample>&) {
   const LoadedModel model = load_model(run.model("rl"), run.recipe.model);
   const auto problems = sampled_problems(run, whole);
   const ProblemIndex index(problems);
-  const auto prompts = render_prompts(run.recipe.prompt, *model.tokenizer, problems);
+  const auto prompts = Prompter(run.recipe.prompt, *model.tokenizer)(problems);
   rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "hot negatives");
   MadeNegatives made;
   std::map<std::string, std::vector<Sample>> by_problem;
@@ -127,11 +127,12 @@ MadeNegatives from_corruption(StageRun& run, const std::vector<Sample>& own) {
   const auto problems = sampled_problems(run, s);
   const ProblemIndex index(problems);
   std::vector<Prompt> prompts;
+  const Prompter prompter(form, *model.tokenizer);
   for (const auto& p : problems) {
     const auto solution = right.find(p.id);
     if (solution == right.end() && !p.solution) continue;
     const std::string text = filled(filled(request, "{solution}", solution == right.end() ? *p.solution : solution->second), "{problem}", p.problem);
-    prompts.push_back({p.id, render_prompt(form, *model.tokenizer, text), {}});
+    prompts.push_back({p.id, prompter(text), {}});
   }
   rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "corrupted negatives");
   MadeNegatives made;

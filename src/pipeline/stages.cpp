@@ -124,7 +124,7 @@ static void score_samples(Scorer& scorer, const std::map<std::string, std::strin
 
 std::map<std::string, std::string> prompt_map(const StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
   std::map<std::string, std::string> out;
-  for (const auto& p : problems) out[p.id] = render_prompt(run.recipe.prompt, tokenizer, p.problem);
+  for (auto& p : Prompter(run.recipe.prompt, tokenizer)(problems)) out[p.problem_id] = std::move(p.text);
   return out;
 }
 
@@ -145,7 +145,8 @@ static void reward_model(StageRun& run) {
     rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
     PairOptions pairing;
     pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9, pairing.reference_solutions = s.reference_solutions;
-    const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return render_prompt(run.recipe.prompt, *rm.base.tokenizer, p.problem); });
+    const Prompter prompter(run.recipe.prompt, *rm.base.tokenizer);
+    const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return prompter(p.problem); });
     require_pairs(pairs, "reward_model");
     train::RunLog log(run.path(report::kMetricsFile), run.stage);
     nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
@@ -190,14 +191,14 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
   std::vector<const std::string*> texts;
   for (const auto& s : made) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
   plausible_reward(run)->apply(at, texts, made);
-  score_logprobs(policy, render_prompts(run.recipe.prompt, *policy.tokenizer, problems), made);
+  score_logprobs(policy, Prompter(run.recipe.prompt, *policy.tokenizer)(problems), made);
 }
 
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems) {
   auto own = policy_sample_file(run);
   if (!own.empty() && own.front().scores.count("policy_logprob")) return own;
   const ProblemIndex index(problems);
-  score_logprobs(policy, render_prompts(run.recipe.prompt, *policy.tokenizer, problems), own);
+  score_logprobs(policy, Prompter(run.recipe.prompt, *policy.tokenizer)(problems), own);
   RuleJudge rules;
   std::vector<JudgeItem> items;
   for (const auto& s : own) items.push_back({index.at(s.problem_id).problem, s.text});
@@ -333,6 +334,7 @@ void evaluate_stage(StageRun& run, const std::string& policy, const fs::path& pa
   eval::EvalResult result;
   result.policy = policy, result.model = path.string();
   result.sampling = {{"temperature", e.temperature}, {"top_p", e.top_p}, {"max_tokens", e.max_tokens}, {"prompt", run.recipe.prompt.text}};
+  if (run.recipe.prompt.shots > 0) result.sampling["shots"] = run.recipe.prompt.shots;
   eval::EvalOptions options;
   options.runs = e.runs, options.greedy = e.temperature == 0, options.bootstrap.seed = run.recipe.seed;
   const auto start = std::chrono::steady_clock::now();
@@ -342,7 +344,7 @@ void evaluate_stage(StageRun& run, const std::string& policy, const fs::path& pa
     const ProblemIndex index(problems);
     rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, fmt::format("{} on {}", policy, split));
     GenerateRequest r;
-    r.prompts = render_prompts(run.recipe.prompt, *model.tokenizer, problems);
+    r.prompts = Prompter(run.recipe.prompt, *model.tokenizer)(problems);
     r.samples_per_prompt = int(options.greedy ? 1 : e.samples_per_problem * e.runs);
     r.sampling.temperature = e.temperature, r.sampling.top_p = e.top_p, r.sampling.max_tokens = e.max_tokens, r.sampling.stop = e.stop;
     r.seed = mix64(run.recipe.seed, hash64("eval"));  // the same random numbers for every policy: paired

@@ -72,14 +72,13 @@ StepValueResult valued(StageRun& run, const ProblemIndex& index, const std::vect
   const Source source = source_of(run, s.sampling.from, s.sampling.endpoint, run.model("rl"), "rollouts from prefixes", "rollouts");
   std::shared_ptr<const text::Tokenizer> tokenizer = source.model.tokenizer;
   if (!tokenizer) tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(run.model("rl")));
+  const Prompter prompter(recipe.prompt, *tokenizer);
+  const PromptMaker maker(recipe.prompt);
   const PrefixPrompt prompt = [&](const Problem& p, const std::string& prefix) {
     Prompt x;
-    x.text = render_prompt(recipe.prompt, *tokenizer, p.problem) + prefix;  // what the pairs are trained with, whoever continues
+    x.text = prompter(p.problem) + prefix;  // what the pairs are trained with, whoever continues
     if (chat) {  // the server goes on with the assistant's own message: vLLM wants extra {add_generation_prompt: false, continue_final_message: true}
-      std::string text = recipe.prompt.text;
-      text.replace(text.find("{problem}"), 9, p.problem);
-      if (!recipe.prompt.system.empty()) x.messages.push_back({"system", recipe.prompt.system});
-      x.messages.push_back({"user", text});
+      x.messages = maker.messages(p.problem);
       if (!prefix.empty()) x.messages.push_back({"assistant", prefix});
     }
     return x;
@@ -106,7 +105,8 @@ void consensus(StageRun& run, const ProblemIndex& index, std::vector<Sample>& sa
       const auto rm = load_reward_model(s.process_model.empty() ? run.model("reward") : fs::path(s.process_model), run.recipe.model);
       scorer = reward_model_scorer(rm), tokenizer = rm.base.tokenizer;
     }
-    scores = process_scores(*scorer, samples, [&](const Sample& x) { return render_prompt(run.recipe.prompt, *tokenizer, index.at(x.problem_id).problem); }, s.process_squash);
+    const Prompter prompter(run.recipe.prompt, *tokenizer);
+    scores = process_scores(*scorer, samples, [&](const Sample& x) { return prompter(index.at(x.problem_id).problem); }, s.process_squash);
   }
   const Source source = source_of(run, s.judge.from, s.judge.endpoint, s.judge.model.empty() ? run.model("start") : fs::path(s.judge.model), "judging steps", "judge");
   std::function<std::string(const std::vector<Message>&)> render;

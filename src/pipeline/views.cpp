@@ -17,6 +17,7 @@ ViewCounts add_views(std::vector<Pair>& pairs, const std::vector<Problem>& probl
   for (const auto& p : pairs) texts.push_back({p.chosen, p.problem_id, true}), texts.push_back({p.rejected, p.problem_id, false});
   const auto bias = eval::pair_bias(texts);
   ViewCounts out;
+  const Prompter prompter(recipe.prompt, tokenizer);
   for (size_t i = 0; i < pairs.size(); ++i) {
     Pair& p = pairs[i];
     p.extra["bias"] = bias[i], p.extra["biased"] = bias[i] >= s.biased_from;
@@ -27,7 +28,7 @@ ViewCounts add_views(std::vector<Pair>& pairs, const std::vector<Problem>& probl
     const auto view = positive_view(*problem, p.chosen, p.rejected, s.options, stream);
     if (!view) continue;
     ++out.views, out.biased_with_view += bias[i] >= s.biased_from;
-    p.extra["view"] = {{"prompt", render_prompt(recipe.prompt, tokenizer, view->problem)}, {"completion", view->solution}, {"changes", view->changes}};
+    p.extra["view"] = {{"prompt", prompter(view->problem)}, {"completion", view->solution}, {"changes", view->changes}};
   }
   if (out.views == 0) throw Error("no pair has a view of its right answer", "views", "raise views.max_length_ratio; other numbers need worked arithmetic (a + b = c) in the solutions");
   return out;

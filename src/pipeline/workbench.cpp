@@ -79,23 +79,19 @@ LoadedModel random_model(const RandomModel& shape, uint64_t seed, const std::vec
   return {std::make_shared<nn::Transformer>(nn::Transformer::random(c, seed)), tokenizer};
 }
 
-std::string render_prompt(const PromptSection& options, const text::Tokenizer& tokenizer, const std::string& problem) {
-  std::string text = options.text;
-  const size_t at = text.find("{problem}");
-  text.replace(at, 9, problem);
-  if (options.style == PromptStyle::kTemplate) return text;
-  if (tokenizer.chat_template().empty())
+Prompter::Prompter(const PromptSection& options, const text::Tokenizer& tokenizer) : maker_(options), chat_(options.style == PromptStyle::kChat), tokenizer_(&tokenizer) {
+  if (chat_ && tokenizer.chat_template().empty())
     throw Error("the model has no chat template", "prompt", "base models take prompt.style: template, with the whole prompt in prompt.text");
-  nlohmann::json messages = nlohmann::json::array();
-  if (!options.system.empty()) messages.push_back({{"role", "system"}, {"content", options.system}});
-  messages.push_back({{"role", "user"}, {"content", text}});
-  return text::render_chat(tokenizer, messages, true);
 }
 
-std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
+std::string Prompter::operator()(const std::string& problem) const {
+  return chat_ ? text::render_chat(*tokenizer_, nlohmann::json(maker_.messages(problem)), true) : maker_.plain(problem);
+}
+
+std::vector<Prompt> Prompter::operator()(const std::vector<Problem>& problems) const {
   std::vector<Prompt> out;
   out.reserve(problems.size());
-  for (const auto& p : problems) out.push_back({p.id, render_prompt(options, tokenizer, p.problem), {}});
+  for (const auto& p : problems) out.push_back({p.id, (*this)(p.problem), {}});
   return out;
 }
 
@@ -109,8 +105,9 @@ train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::str
 
 std::vector<train::Example> sft_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems) {
   std::vector<train::TextExample> texts;
+  const Prompter prompter(prompt, tokenizer);
   for (const auto& p : problems)
-    if (p.solution) texts.push_back({p.id, render_prompt(prompt, tokenizer, p.problem), *p.solution});
+    if (p.solution) texts.push_back({p.id, prompter(p.problem), *p.solution});
   if (texts.empty())
     throw Error("no training problem has a solution to learn from", "sft", "set sft.enabled: false, or use problems with a \"solution\" field");
   return train::tokenise(encoder(tokenizer), texts);
@@ -136,10 +133,11 @@ std::vector<train::Example> outside_examples(const PromptSection& prompt, const 
   std::map<std::string, const Problem*> known;
   for (const auto& p : problems) known[p.id] = &p;
   std::vector<train::Example> out;
+  const Prompter prompter(prompt, tokenizer);
   for (const auto& s : read_jsonl<Sample>(samples)) {
     const auto found = known.find(s.problem_id);
     if (found == known.end()) throw Error(fmt::format("problem {} of a sample is unknown", s.problem_id), samples.string(), "use samples of the recipe's training or evaluation problems");
-    out.push_back({fmt::format("{}/{}", s.problem_id, s.sample_id), tokenizer.encode(render_prompt(prompt, tokenizer, found->second->problem)), completion_tokens(tokenizer, s.text)});
+    out.push_back({fmt::format("{}/{}", s.problem_id, s.sample_id), tokenizer.encode(prompter(found->second->problem)), completion_tokens(tokenizer, s.text)});
   }
   return out;
 }

@@ -35,8 +35,18 @@ void save_reward_model(const std::filesystem::path& folder, const LoadedRewardMo
 // The random tiny model and its own tokenizer, for a family of problems.
 LoadedModel random_model(const RandomModel& shape, uint64_t seed, const std::vector<std::string>& corpus);
 
-std::string render_prompt(const PromptSection& options, const text::Tokenizer& tokenizer, const std::string& problem);
-std::vector<Prompt> render_prompts(const PromptSection& options, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
+// From problems to prompts for one model; worked examples are read once. Throws Error for a chat without a chat template.
+class Prompter {
+ public:
+  Prompter(const PromptSection& options, const text::Tokenizer& tokenizer);  // the tokenizer is not owned
+  std::string operator()(const std::string& problem) const;
+  std::vector<Prompt> operator()(const std::vector<Problem>& problems) const;
+
+ private:
+  PromptMaker maker_;
+  bool chat_;
+  const text::Tokenizer* tokenizer_;
+};
 
 // Tokens of a completion with the end token behind it.
 train::Tokens completion_tokens(const text::Tokenizer& tokenizer, const std::string& text);

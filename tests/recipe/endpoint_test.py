@@ -109,6 +109,22 @@ done = run(*generate(gone, work / "no.jsonl", "--endpoint-set", "retries=1"))
 check(done.returncode == 1 and "the endpoint is down: connection refused" in done.stderr and "curl" in done.stderr, f"down: {done.stderr}")
 check(not (work / "no.jsonl").exists(), "an error left an output behind")
 
+# Worked examples and named wordings: messages of a chat, or one text.
+examples = work / "examples.jsonl"
+examples.write_text("".join(json.dumps({"id": f"e{i}", "problem": f"What is {i} + 1?", "solution": f"{i} + 1 = {i + 1}. #### {i + 1}", "answer": str(i + 1)}) + "\n" for i in range(3)))
+shots = ["--examples", examples, "--shots", 2, "--prompt", "question_answer"]
+server.requests.clear()
+good(*generate(server, work / "shots.jsonl", *shots))
+messages = server.requests[0][1]["messages"]
+check([m["role"] for m in messages][-5:] == ["user", "assistant", "user", "assistant", "user"] and messages[-5]["content"] == "Question: What is 0 + 1?\nAnswer:" and messages[-4]["content"].endswith("#### 1"), f"worked examples: {messages}")
+server.requests.clear()
+good(*generate(server, work / "shots2.jsonl", *shots, "--endpoint-set", "api=completions", "--prompt-style", "template"))
+check(server.requests[0][1]["prompt"].startswith("Question: What is 0 + 1?\nAnswer:\n0 + 1 = 1. #### 1\n\nQuestion: What is 1 + 1?") and server.requests[0][1]["prompt"].endswith("?\nAnswer:"), f"as text: {server.requests[0][1]['prompt']}")
+done = run(*generate(server, work / "no.jsonl", "--examples", examples, "--shots", 5))
+check(done.returncode == 1 and "5 worked examples are asked for, 3 problems have a solution" in done.stderr, f"too many shots: {done.stderr}")
+done = run(*generate(server, work / "no.jsonl", "--shots", 2))
+check(done.returncode == 2 and "examples" in done.stderr, f"shots of nothing: {done.stderr}")
+
 # TLS: a certificate that nobody vouches for is refused, one named as ca_file is trusted.
 pem = pathlib.Path(__file__).parent / "loopback.pem"  # made for these tests: CN=foil test, 127.0.0.1, until 2126
 secure = Server(tls=pem)

@@ -18,6 +18,7 @@ struct StudyArguments {
   std::string recipe = "recipes/demo.yaml", profile;
   std::vector<std::string> set, only;
   int64_t seeds = 5;
+  std::vector<int64_t> only_seeds;
   bool dry_run = false, json = false;
 };
 
@@ -51,19 +52,22 @@ void declare_kind(CLI::App& app, pipeline::StudyKind kind) {
     app.add_option(negatives ? "--sources" : "--losses", a->only, negatives ? "only these: generator, rejection, temperature, weaker, perturbation, corruption" : "only these preference losses")
         ->delimiter(',');
   }
+  app.add_option("--only-seeds", a->only_seeds, "run only these seeds: several processes, or machines that share the folder, can each take some")->delimiter(',');
   app.add_option("--set", a->set, "change one option: section.name=value (repeatable)")->take_all();
   app.add_option("--profile", a->profile, "lay one of the recipe's profiles over it");
   app.add_flag("--dry-run", a->dry_run, "print the plan and do nothing");
   app.add_flag("--json", a->json, "the table as JSON");
   app.callback([a, kind, option] {
     if (a->seeds < 1) throw UsageError(fmt::format("--seeds is {}", a->seeds), "", "at least one seed");
+    for (const int64_t seed : a->only_seeds)
+      if (seed < 1 || seed > a->seeds) throw UsageError(fmt::format("--only-seeds names {}", seed), "", fmt::format("seeds are 1 to {} (--seeds)", a->seeds));
     std::vector<std::string> set = a->set;
     std::vector<std::string> entries = a->only;
     if (kind == pipeline::StudyKind::kVariants)
       for (auto& entry : entries) entry = variant_entry(entry);
     if (!entries.empty()) set.push_back(fmt::format("study.{}=[{}]", option, fmt::join(entries, ", ")));
     const auto recipe = pipeline::load_recipe(a->recipe, set, a->profile);
-    pipeline::StudyOptions options{kind, a->seeds, fmt::format("foil study {} {} --seeds {}", pipeline::to_string(kind), a->recipe, a->seeds)};
+    pipeline::StudyOptions options{kind, a->seeds, a->only_seeds, fmt::format("foil study {} {} --seeds {}", pipeline::to_string(kind), a->recipe, a->seeds)};
     if (kind == pipeline::StudyKind::kVariants) {
       for (const auto& entry : a->only) options.command += fmt::format(" --variant '{}'", entry);
     } else if (!a->only.empty()) {

@@ -24,6 +24,7 @@ const char* to_string(StudyKind kind);
 struct StudyOptions {
   StudyKind kind = StudyKind::kNegatives;
   int64_t seeds = 5;
+  std::vector<int64_t> only;  // run only these of them; empty: all. The table is of all that are finished
   std::string command;      // as typed, for the table
 };
 

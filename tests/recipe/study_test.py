@@ -74,7 +74,11 @@ good(*command("negatives", killed, "--seeds", 1))
 second = table(killed, "negatives")
 check(first["rows"] == second["rows"], "the table of the killed study differs")
 
-# A further seed leaves the first as it is.
+# A further seed leaves the first as it is; seeds can be shared out.
+bad = subprocess.run(command("negatives", run, "--seeds", 2, "--only-seeds", 3), capture_output=True, text=True)
+check(bad.returncode == 2 and "seeds are 1 to 2" in bad.stderr, f"--only-seeds 3: {bad.stderr}")
+good(*command("negatives", run, "--seeds", 2, "--only-seeds", 1))
+check(table(run, "negatives")["rows"][1]["seeds"] == [1] and not (run / "study/seed-2").exists(), "--only-seeds 1 ran another seed")
 again = good(*command("negatives", run, "--seeds", 2))
 check("seed 2 of 2" in again.stderr and "seed 1 of 2" not in again.stderr, f"the first seed was done again:\n{again.stderr}")
 check(table(run, "negatives")["rows"][1]["seeds"] == [1, 2], "the table lacks a seed")

@@ -6,6 +6,7 @@
 #include "app/engine/commands.h"
 #include "app/terminal.h"
 #include "base/error.h"
+#include "base/progress.h"
 #include "dist/ranks.h"
 #include "eval/result.h"
 #include "io/jsonl.h"
@@ -46,7 +47,8 @@ void declare_run(CLI::App& app) {
       "  foil run recipes/demo.yaml                         the whole method on a tiny model, in minutes\n"
       "  foil run recipes/demo.yaml --dry-run               the plan, with memory and time\n"
       "  foil run recipes/demo.yaml --set rl.steps=20 --set output=runs/short\n"
-      "  foil run recipes/demo.yaml --from generator        this stage and all after it again");
+      "  foil run recipes/demo.yaml --from generator        this stage and all after it again\n"
+      "  torchrun --nproc-per-node 8 --no-python foil run recipes/qwen2.5-7b-eight-gpu.yaml   processes that share every stage (srun, mpirun too)");
   app.add_option("recipe", a->recipe, "the recipe")->required();
   app.add_option("--set", a->set, "change one option: section.name=value (repeatable)")->take_all();
   app.add_option("--profile", a->profile, "lay one of the recipe's profiles over it");
@@ -60,14 +62,15 @@ void declare_run(CLI::App& app) {
       std::printf("%s", pipeline::plan_text(recipe).c_str());
       return;
     }
-    if (const auto place = dist::place_from_environment(); place.size > 1)
-      throw UsageError(fmt::format("foil run is one process, and {} started {}", place.launcher, place.size), "",
-                       "train stage by stage: torchrun --nproc-per-node N --no-python foil train …; foil run for the rest");
+    std::unique_ptr<dist::Ranks> ranks;
+    if (const auto place = dist::place_from_environment(); place.size > 1) ranks = std::make_unique<dist::Ranks>(place, dist::RankOptions{});
+    const bool first = !ranks || ranks->first();
+    if (!first) set_progress_sink(nullptr);
     std::string command = "foil run " + a->recipe;
     for (const auto& s : a->set) command += " --set " + s;
     if (!a->profile.empty()) command += " --profile " + a->profile;
     const auto start = std::chrono::steady_clock::now();
-    const auto folder = pipeline::run(recipe, a->recipe, {a->from, a->until, command},
+    const auto folder = pipeline::run(recipe, a->recipe, {a->from, a->until, command, ranks.get()},
                                       [](size_t i, size_t n, const pipeline::Stage& stage, const std::string& state, double seconds) {
                                         const std::string at = fmt::format("[{}/{}] {}", i + 1, n, stage.name);
                                         if (state == "running")
@@ -78,6 +81,7 @@ void declare_run(CLI::App& app) {
                                           std::fprintf(stderr, "%s: %s\n", at.c_str(), stage.skip.c_str());
                                       });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!first) return;
     print_headline(recipe, a->json);
     std::fprintf(stderr, "%s in %s\n", a->until.empty() ? "finished" : ("stopped after " + a->until).c_str(), duration(seconds).c_str());
     const auto page = folder / report::kReportFile;

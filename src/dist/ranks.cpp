@@ -5,10 +5,15 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
+#include <map>
+#include <mutex>
+#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/progress.h"
 
 namespace foil::dist {
 
@@ -27,10 +32,38 @@ std::vector<uint8_t> bytes(const std::string& text) { return {text.begin(), text
 
 struct Ranks::Group {
   Place place;
-  milliseconds timeout;
+  milliseconds timeout, silence;
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
-  uint64_t sequence = 0;
+  uint64_t sequence = 0, patient = 0;
+  std::thread pulse;  // says that this rank is alive, from the first patient meeting on
+  std::mutex mutex;
+  std::condition_variable stopped;
+  bool stop = false;
+
+  ~Group() {
+    {
+      std::lock_guard guard(mutex);
+      stop = true;
+    }
+    stopped.notify_all();
+    if (pulse.joinable()) pulse.join();
+  }
+
+  void start_pulse() {
+    if (pulse.joinable()) return;
+    pulse = std::thread([this] {
+      std::unique_lock guard(mutex);
+      int64_t beat = 0;
+      do {
+        try {
+          store->set(fmt::format("alive/{}", place.rank), bytes(std::to_string(++beat)));
+        } catch (const std::exception&) {
+          return;  // the store is gone: whoever waits next says so
+        }
+      } while (!stopped.wait_for(guard, std::chrono::seconds(2), [this] { return stop; }));
+    });
+  }
 
   // Leaves a note where this rank is, runs the collective, and turns its failure into who waited for whom.
   template <class F>
@@ -39,6 +72,8 @@ struct Ranks::Group {
     try {
       note(what);
       collective();
+    } catch (const Interrupted&) {
+      throw;
     } catch (const c10::Error& e) {
       fail(what, e.what_without_backtrace());
     } catch (const std::exception& e) {
@@ -73,7 +108,7 @@ struct Ranks::Group {
   }
 };
 
-Ranks::Ranks(const Place& place, const RankOptions& options) : group_(new Group{place, milliseconds(int64_t(options.timeout_s * 1000)), {}, {}}) {
+Ranks::Ranks(const Place& place, const RankOptions& options) : group_(new Group{place, milliseconds(int64_t(options.timeout_s * 1000)), milliseconds(int64_t(options.silence_s * 1000)), {}, {}}) {
   Group& g = *group_;
   c10d::TCPStoreOptions store_options;
   store_options.port = uint16_t(place.port);
@@ -170,5 +205,28 @@ std::vector<std::string> Ranks::gather(const std::string& mine, const std::strin
 }
 
 void Ranks::meet(const std::string& what) { sum(0.0, what); }
+
+void Ranks::meet_patiently(const std::string& what) {
+  Group& g = *group_;
+  g.start_pulse();
+  const std::string here = fmt::format("patient/{}", ++g.patient);
+  std::map<int, std::pair<std::string, Clock::time_point>> seen;
+  g.run(what, [&] {
+    g.store->add(here, 1);
+    while (g.store->add(here, 0) < g.place.size) {
+      throw_if_interrupted();
+      for (int r = 0; r < g.place.size; ++r) {
+        const std::string key = fmt::format("alive/{}", r);
+        const auto raw = g.store->check({key}) ? g.store->get(key) : std::vector<uint8_t>{};
+        const std::string beat(raw.begin(), raw.end());
+        auto [it, first] = seen.try_emplace(r, beat, Clock::now());
+        if (it->second.first != beat) it->second = {beat, Clock::now()};
+        if (Clock::now() - it->second.second > g.silence) throw std::runtime_error(fmt::format("rank {} has fallen silent", r));
+      }
+      std::this_thread::sleep_for(milliseconds(100));
+    }
+  });
+  meet(what);
+}
 
 }  // namespace foil::dist

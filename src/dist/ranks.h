@@ -30,8 +30,12 @@ Place place_from_environment();
 Place place_from(const std::function<std::string(const char*)>& environment);  // "" for what is not set
 
 struct RankOptions {
-  double timeout_s = 600;
-  template <class V> void visit(V& v) { v("timeout_s", timeout_s, "longest wait of one process for another"); }
+  double timeout_s = 600, silence_s = 30;
+  template <class V>
+  void visit(V& v) {
+    v("timeout_s", timeout_s, "longest wait of one process for another inside a step");
+    v("silence_s", silence_s, "between stages, where a wait may take hours: how long another may give no sign of life");
+  }
 };
 
 class Ranks {
@@ -54,6 +58,9 @@ class Ranks {
   bool any(bool value, const std::string& what);
   std::vector<std::string> gather(const std::string& mine, const std::string& what);  // of every rank, in rank order
   void meet(const std::string& what);
+  // The same where the others may be hours behind: waits as long as all of them are alive (each says so every few seconds while it works).
+  // Throws Error when one has fallen silent for silence_s, Interrupted on Ctrl-C.
+  void meet_patiently(const std::string& what);
 
  private:
   struct Group;

@@ -47,11 +47,13 @@ fs::path StageRun::model(const std::string& name) const {
   return path(report::model_folder(name));
 }
 
-train::StageContext StageRun::context(train::RunLog& log) const {
+train::StageContext StageRun::context() {
+  if (first() && !log) log = std::make_shared<train::RunLog>(path(report::kMetricsFile), stage);
   train::StageContext context;
   context.stage = stage;
   context.folder = path("checkpoints/" + stage);
-  context.log = &log;
+  context.log = log.get();
+  context.ranks = ranks;
   context.seed = mix64(recipe.seed, hash64(stage));
   return context;
 }
@@ -101,7 +103,9 @@ std::string now_text() {
 fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions& options,
              const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce) {
   const fs::path folder = recipe.output;
-  const FolderLock lock(folder);
+  const bool first = !options.ranks || options.ranks->first();
+  std::optional<FolderLock> lock;
+  if (first) lock.emplace(folder);
   auto list = stages(recipe);
   std::vector<std::string> names;
   for (const auto& s : list) names.push_back(s.name);
@@ -109,49 +113,64 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
     if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
       throw UsageError(fmt::format("there is no stage \"{}\"", name), "", fmt::format("the stages: {}", fmt::join(names, ", ")));
 
-  Manifest manifest(folder);
-  Json& header = manifest.header();
-  header["name"] = recipe.name, header["description"] = recipe.description, header["recipe"] = recipe_path.string(), header["seed"] = recipe.seed;
-  header["command"] = options.command;
-  if (!header.contains("started")) header["started"] = now_text();
-  write_file(folder / report::kConfigFile, config::to_yaml(recipe));
-  manifest.save();
+  std::optional<Manifest> manifest;
+  if (first) {
+    manifest.emplace(folder);
+    Json& header = manifest->header();
+    header["name"] = recipe.name, header["description"] = recipe.description, header["recipe"] = recipe_path.string(), header["seed"] = recipe.seed;
+    header["command"] = options.command;
+    if (!header.contains("started")) header["started"] = now_text();
+    write_file(folder / report::kConfigFile, config::to_yaml(recipe));
+    manifest->save();
+  }
 
   std::map<std::string, std::string> keys;
   bool reached_from = options.from.empty();
   for (size_t i = 0; i < list.size(); ++i) {
     const Stage& stage = list[i];
     throw_if_interrupted();
-    Json key = {{"stage", stage.name}, {"options", stage.key}, {"skip", stage.skip}, {"seed", recipe.seed}};
-    for (const auto& need : stage.needs) key["needs"][need] = keys.at(need);
-    for (const auto& input : stage.inputs) key["inputs"].push_back(input_mark(input));
-    keys[stage.name] = text_hash(key.dump());
-    const bool again = !options.from.empty() && (reached_from || stage.name == options.from);
-    reached_from |= stage.name == options.from;
-    if (!stage.skip.empty()) {
-      announce(i, list.size(), stage, "skipped", 0);
-    } else if (!again && manifest.done(stage.name, keys[stage.name])) {
-      announce(i, list.size(), stage, "done", manifest.find(stage.name)->seconds);
-    } else {
-      announce(i, list.size(), stage, "running", 0);
-      const auto* before = manifest.find(stage.name);
-      const bool resume = before && before->status == "running" && before->key == keys[stage.name] && !again;
-      if (!resume) fs::remove_all(folder / ("checkpoints/" + stage.name));
-      manifest.begin(stage.name, keys[stage.name]);
+    std::string decision;  // the first rank's
+    if (first) {
+      Json key = {{"stage", stage.name}, {"options", stage.key}, {"skip", stage.skip}, {"seed", recipe.seed}};
+      for (const auto& need : stage.needs) key["needs"][need] = keys.at(need);
+      for (const auto& input : stage.inputs) key["inputs"].push_back(input_mark(input));
+      keys[stage.name] = text_hash(key.dump());
+      const bool again = !options.from.empty() && (reached_from || stage.name == options.from);
+      reached_from |= stage.name == options.from;
+      decision = !stage.skip.empty() ? "skipped" : !again && manifest->done(stage.name, keys[stage.name]) ? "done" : "running";
+      if (decision == "running") {
+        const auto* before = manifest->find(stage.name);
+        const bool resume = before && before->status == "running" && before->key == keys[stage.name] && !again;
+        if (!resume) fs::remove_all(folder / ("checkpoints/" + stage.name));
+        manifest->begin(stage.name, keys[stage.name]);
+      }
+      announce(i, list.size(), stage, decision, decision == "done" ? manifest->find(stage.name)->seconds : 0);
+    }
+    if (options.ranks) {
+      options.ranks->meet_patiently("before the stage " + stage.name);
+      decision = options.ranks->gather(decision, "what is to be done about the stage " + stage.name)[0];
+    }
+    if (decision == "running" && (first || stage.shared)) {
       const auto start = std::chrono::steady_clock::now();
-      StageRun work{recipe, manifest, folder, stage.name};
+      std::optional<Manifest> seen;  // the other ranks': as it stands now
+      if (!first) seen.emplace(folder);
+      StageRun work{recipe, first ? *manifest : *seen, folder, stage.name};
+      if (stage.shared) work.ranks = options.ranks;
       try {
         stage.run(work);
       } catch (...) {
-        manifest.pause(stage.name, seconds_since(start));
+        if (first) manifest->pause(stage.name, seconds_since(start));
         throw;
       }
-      manifest.finish(stage.name, seconds_since(start), stage.outputs, work.facts);
-      fs::remove_all(folder / ("checkpoints/" + stage.name));
-      announce(i, list.size(), stage, "finished", manifest.find(stage.name)->seconds);
+      if (first) {
+        manifest->finish(stage.name, seconds_since(start), stage.outputs, work.facts);
+        fs::remove_all(folder / ("checkpoints/" + stage.name));
+        announce(i, list.size(), stage, "finished", manifest->find(stage.name)->seconds);
+      }
     }
     if (stage.name == options.until) break;
   }
+  if (options.ranks) options.ranks->meet_patiently("the end of the run");
   return folder;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/options.h"
+#include "dist/ranks.h"
 #include "pipeline/manifest.h"
 #include "pipeline/recipe.h"
 #include "pipeline/workbench.h"
@@ -19,6 +20,8 @@ struct StageRun {
   std::filesystem::path folder;       // the run folder
   std::string stage;
   nlohmann::json facts = nlohmann::json::object();  // the stage fills this in
+  dist::Ranks* ranks = nullptr;       // processes that share the stage, all in the same function on the same data; not owned; null: this one alone
+  std::shared_ptr<train::RunLog> log = nullptr;  // of the first rank; see context()
 
   std::filesystem::path path(const std::string& relative) const { return folder / relative; }
   std::vector<Problem> training_problems() const;
@@ -26,7 +29,16 @@ struct StageRun {
   std::vector<Problem> split(const std::string& name) const;
   // "start", "sft", "rl", "reward", "generator", "dpo_rejection", "dpo_plausible": the model that stands there, or what takes its place.
   std::filesystem::path model(const std::string& name) const;
-  train::StageContext context(train::RunLog& log) const;
+  train::StageContext context();      // with the run log open, and the ranks
+  bool first() const { return !ranks || ranks->first(); }
+  // What one process does for all: writing a file. The others go on when it stands.
+  template <class F>
+  void once(const std::string& what, const F& work) {
+    if (first()) work();
+    if (ranks) ranks->meet(stage + ": " + what);
+  }
+  // A file name of this rank's own beside the others'.
+  std::string own(const std::string& relative) const { return ranks ? relative + fmt::format(".rank{}", ranks->rank()) : relative; }
 };
 
 // The options of a section as they stand in a stage's key.
@@ -44,6 +56,7 @@ struct Stage {
   nlohmann::json key;                        // the recipe's part that its result depends on
   std::vector<std::filesystem::path> inputs; // files outside the run folder it reads
   std::function<void(StageRun&)> run;
+  bool shared = false;                       // several ranks run it together; else the first alone, and the others wait
 };
 
 // The stages of a recipe, in order.
@@ -52,10 +65,12 @@ std::vector<Stage> stages(const Recipe& recipe);
 struct RunOptions {
   std::string from, until;                   // stage names; empty: all
   std::string command;                       // for the manifest
+  dist::Ranks* ranks = nullptr;              // processes that share the run folder; not owned; null: this one alone
 };
 
 // Runs what is not done. `from` makes that stage and all after it run again. Returns the run folder.
-// `announce` hears of every stage: (number, count, stage, "running" | "done" | "skipped", seconds).
+// `announce` hears of every stage, on the first rank: (number, count, stage, "running" | "done" | "skipped", seconds).
+// Several ranks: the first keeps lock, manifest and log and decides what is to be done; all train, sample, score and evaluate together.
 std::filesystem::path run(const Recipe& recipe, const std::filesystem::path& recipe_path, const RunOptions& options,
                           const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce);
 

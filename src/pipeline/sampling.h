@@ -14,9 +14,12 @@ namespace foil::pipeline {
 
 // Samples of `request`, verified. Each is kept in `part_file` as it finishes (data/recorded_generator.h) and found there on the next
 // try; `identity` says which model answers, where the file may outlive it. The caller removes the file once the result is written.
-// `verify` null: no verdicts.
+// `verify` null: no verdicts. Several ranks: each asks for its share of the prompts (part file PART.rankN), and all get all samples.
 std::vector<Sample> sample_in_parts(Generator& generator, const GenerateRequest& request, const ProblemIndex* verify, const std::filesystem::path& part_file,
-                                    const std::string& identity = "");
+                                    const std::string& identity = "", dist::Ranks* ranks = nullptr);
+
+// `work` on each rank's share of the samples; then all have all, as they were left.
+void share_samples(dist::Ranks* ranks, std::vector<Sample>& samples, const std::string& what, const std::function<void(std::vector<Sample>&)>& work);
 
 // What a stage asks for: the section's parameters, the stage's own seed.
 GenerateRequest stage_request(const StageRun& run, std::vector<Prompt> prompts, const SamplingSection& options, const std::string& source);

@@ -153,8 +153,7 @@ void reflect_round(StageRun& run, int64_t round) {
       log_warning("round {}: no problem has a wrong and a right sample, so there is nothing to train the reflector on; no sample is rewritten", round);
       return finish();
     }
-    train::RunLog log(run.path(report::kMetricsFile), run.stage);
-    const auto result = train::train_sft(*model.model, std::move(triples), s.train, run.context(log));
+    const auto result = train::train_sft(*model.model, std::move(triples), s.train, run.context());
     run.facts["reflector_steps"] = result.steps;
     generator = std::make_shared<rollout::LocalEngine>(model.model, model.tokenizer, run.recipe.engine, "rewriting wrong samples");
     prompts = prompter(asked);
@@ -195,8 +194,7 @@ void train_round(StageRun& run, int64_t round) {
     rewritten += x.extra.contains("reflects");
   }
   run.facts["examples"] = examples.size(), run.facts["rewritten"] = rewritten;
-  train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  const auto result = train::train_sft(*model.model, std::move(examples), s.train, run.context(log));
+  const auto result = train::train_sft(*model.model, std::move(examples), s.train, run.context());
   save_model(model_of_round(run, round), model);
   run.facts["steps"] = result.steps;
 }

@@ -66,7 +66,7 @@ MadeNegatives from_temperature(StageRun& run, const std::vector<Sample>&) {
     auto request = stage_request(run, prompts, whole, "temperature");
     request.sampling.temperature = ladder[i];
     request.samples_per_prompt = int(share), request.first_sample_id = first;
-    for (auto& s : sample_in_parts(engine, request, &index, run.path(fmt::format("checkpoints/{}/step{}.part", run.stage, i)))) {
+    for (auto& s : sample_in_parts(engine, request, &index, run.path(fmt::format("checkpoints/{}/step{}.part", run.stage, i)), "", run.ranks)) {
       s.extra["temperature"] = ladder[i];
       by_problem[s.problem_id].push_back(std::move(s));
     }
@@ -136,7 +136,7 @@ MadeNegatives from_corruption(StageRun& run, const std::vector<Sample>& own) {
   }
   rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "corrupted negatives");
   MadeNegatives made;
-  made.samples = sample_in_parts(engine, stage_request(run, std::move(prompts), s, "corruption"), &index, run.path(fmt::format("checkpoints/{}/corruption.part", run.stage)));
+  made.samples = sample_in_parts(engine, stage_request(run, std::move(prompts), s, "corruption"), &index, run.path(fmt::format("checkpoints/{}/corruption.part", run.stage)), "", run.ranks);
   count_tokens(made);
   return made;
 }

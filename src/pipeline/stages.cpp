@@ -44,10 +44,9 @@ static void add_figures(Json& facts, const std::map<std::string, double>& figure
 // One on-policy stage: the RL policy and the generator differ in nothing but start model and reward.
 void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite) {
   LoadedModel model = load_model(run.model(from), run.recipe.model);
-  train::RunLog log(run.path(report::kMetricsFile), run.stage);
   const auto result = train_policy(model, policy_problems(run.recipe.prompt, *model.tokenizer, run.training_problems()), std::move(composite), options, run.recipe.engine,
-                                   run.context(log));
-  save_model(run.path(report::model_folder(to)), model);
+                                   run.context());
+  run.once("the model written", [&] { save_model(run.path(report::model_folder(to)), model); });
   run.facts["steps"] = result.steps;
   for (const auto& [name, value] : result.last)
     if (std::isfinite(value) && (name.starts_with("reward") || name.find("zero") != std::string::npos)) run.facts[name] = value;
@@ -86,9 +85,8 @@ void sft(StageRun& run) {
   LoadedModel model = load_model(run.model("start"), run.recipe.model);
   auto problems = run.training_problems();
   if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.erase(problems.begin(), problems.end() - s.problems);  // samples come from the first
-  train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, problems), s.train, run.context(log));
-  save_model(run.path(report::model_folder("sft")), model);
+  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, problems), s.train, run.context());
+  run.once("the model written", [&] { save_model(run.path(report::model_folder("sft")), model); });
   run.facts["steps"] = result.steps, run.facts["records"] = result.records;
   add_figures(run.facts, result.last, {"loss"});
 }
@@ -104,7 +102,7 @@ void policy_samples(StageRun& run) {
   size_t right = 0, unreadable = 0;
   for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
   run.facts["samples"] = samples.size(), run.facts["right_share"] = double(right) / double(samples.size()), run.facts["unreadable"] = unreadable;
-  write_jsonl(run.path(report::samples_file("policy")), samples);
+  run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("policy")), samples); });
 }
 
 }  // namespace
@@ -148,26 +146,25 @@ static void reward_model(StageRun& run) {
     const Prompter prompter(run.recipe.prompt, *rm.base.tokenizer);
     const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return prompter(p.problem); });
     require_pairs(pairs, "reward_model");
-    train::RunLog log(run.path(report::kMetricsFile), run.stage);
     nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
     auto examples = preference_examples(*rm.base.tokenizer, pairs.pairs);
     if (s.strength.models > 0) {
-      const auto strength = train::preference_strength(trained, examples, s.strength, s.train, run.context(log));
+      const auto strength = train::preference_strength(trained, examples, s.strength, s.train, run.context());
       train::StrengthFigures figures;
       examples = train::apply_strength(std::move(examples), strength, s.strength, figures);
       run.facts["flipped"] = figures.flipped, run.facts["ambiguous_dropped"] = figures.dropped, run.facts["soft_labels"] = figures.softened;
     }
     std::vector<train::Example> outside;
     if (!s.outside.empty()) outside = outside_examples(run.recipe.prompt, *rm.base.tokenizer, s.outside, all_known_problems(run));
-    const auto result = train::train_reward_model(trained, std::move(examples), s.train, run.context(log), std::move(outside));
-    save_reward_model(run.path(report::model_folder("reward")), rm);
+    const auto result = train::train_reward_model(trained, std::move(examples), s.train, run.context(), std::move(outside));
+    run.once("the reward model written", [&] { save_reward_model(run.path(report::model_folder("reward")), rm); });
     run.facts["pairs"] = pairs.pairs.size(), run.facts["steps"] = result.steps;
     add_figures(run.facts, result.last, {"loss", "accuracy"});
     for (const auto& [name, value] : result.validation) run.facts[name] = value;
   }
   const LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
-  score_samples(*reward_model_scorer(rm), prompt_map(run, *rm.base.tokenizer, problems), samples);
-  write_jsonl(run.path(report::samples_file("policy")), samples);
+  share_samples(run.ranks, samples, "scores", [&](std::vector<Sample>& mine) { score_samples(*reward_model_scorer(rm), prompt_map(run, *rm.base.tokenizer, problems), mine); });
+  run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("policy")), samples); });
   const ScoreScale scale = fit_scale(samples);
   run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
 }
@@ -180,32 +177,39 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
     scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model));
     scale = fit_scale(read_jsonl<Sample>(run.path(report::samples_file("policy"))));
   }
-  auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine, run.path("checkpoints/" + run.stage + "/judge.part")) : nullptr;
+  auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine, run.path(run.own("checkpoints/" + run.stage + "/judge.part"))) : nullptr;
   return std::make_shared<Composite>(s.reward, scorer, scale, judge, s.train.max_completion_tokens);
 }
 
 void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made) {
   const ProblemIndex index(problems);
   const auto prompt_of = prompt_map(run, *policy.tokenizer, problems);
-  std::vector<const Problem*> at;
-  std::vector<const std::string*> texts;
-  for (const auto& s : made) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
-  plausible_reward(run)->apply(at, texts, made);
-  score_logprobs(policy, Prompter(run.recipe.prompt, *policy.tokenizer)(problems), made);
+  const auto reward = plausible_reward(run);
+  const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
+  share_samples(run.ranks, made, "scores", [&](std::vector<Sample>& mine) {
+    std::vector<const Problem*> at;
+    std::vector<const std::string*> texts;
+    for (const auto& s : mine) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
+    reward->apply(at, texts, mine);
+    score_logprobs(policy, prompts, mine);
+  });
 }
 
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems) {
   auto own = policy_sample_file(run);
   if (!own.empty() && own.front().scores.count("policy_logprob")) return own;
   const ProblemIndex index(problems);
-  score_logprobs(policy, Prompter(run.recipe.prompt, *policy.tokenizer)(problems), own);
-  RuleJudge rules;
-  std::vector<JudgeItem> items;
-  for (const auto& s : own) items.push_back({index.at(s.problem_id).problem, s.text});
-  const auto judged = rules.judge(items);
-  for (size_t i = 0; i < own.size(); ++i)
-    if (judged[i]) own[i].scores["judge"] = judged[i]->normalised();
-  write_jsonl(run.path(report::samples_file("policy")), own);
+  const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
+  share_samples(run.ranks, own, "likelihoods", [&](std::vector<Sample>& mine) {
+    score_logprobs(policy, prompts, mine);
+    RuleJudge rules;
+    std::vector<JudgeItem> items;
+    for (const auto& s : mine) items.push_back({index.at(s.problem_id).problem, s.text});
+    const auto judged = rules.judge(items);
+    for (size_t i = 0; i < mine.size(); ++i)
+      if (judged[i]) mine[i].scores["judge"] = judged[i]->normalised();
+  });
+  run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("policy")), own); });
   return own;
 }
 
@@ -245,9 +249,8 @@ void warm_start(StageRun& run) {
     wrong.push_back(std::move(p));
   }
   if (wrong.empty()) throw Error("the policy has no readable wrong answer to start from", "generator.warm_start", "sample more answers, or set generator.warm_start.enabled: false");
-  train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, wrong), s.train, run.context(log));
-  save_model(run.path(report::model_folder("warm_start")), model);
+  const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, wrong), s.train, run.context());
+  run.once("the model written", [&] { save_model(run.path(report::model_folder("warm_start")), model); });
   run.facts["steps"] = result.steps, run.facts["records"] = result.records;
 }
 
@@ -292,7 +295,7 @@ void negatives(StageRun& run) {
     verify_samples(ProblemIndex(problems), made);
   }
   score_candidates(run, policy, problems, made);
-  write_jsonl(run.path(report::samples_file("generator")), made);
+  run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("generator")), made); });
   auto plausible = pair_candidates(run, *policy.tokenizer, problems, own, made, s.source != NegativeSource::kRejection);
   require_pairs(plausible, "plausible negatives");
   auto rejection = pair_candidates(run, *policy.tokenizer, problems, own, own, false);
@@ -302,8 +305,10 @@ void negatives(StageRun& run) {
   run.facts["filters"] = {{"plausible", counts_json(plausible)}, {"rejection", counts_json(rejection)}};
   equalise(plausible.pairs, rejection.pairs);
   run.facts["pairs"] = plausible.pairs.size();
-  write_jsonl(run.path(report::pairs_file("plausible")), plausible.pairs);
-  write_jsonl(run.path(report::pairs_file("rejection")), rejection.pairs);
+  run.once("pairs written", [&] {
+    write_jsonl(run.path(report::pairs_file("plausible")), plausible.pairs);
+    write_jsonl(run.path(report::pairs_file("rejection")), rejection.pairs);
+  });
 }
 
 }  // namespace
@@ -315,12 +320,11 @@ void preference_stage(StageRun& run, const std::string& pairs_file, const std::s
     const auto counts = add_views(pairs, run.training_problems(), run.recipe, *model.tokenizer);
     run.facts["biased"] = counts.biased, run.facts["views"] = counts.views;
   }
-  train::RunLog log(run.path(report::kMetricsFile), run.stage);
-  auto context = run.context(log);
+  auto context = run.context();
   context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
   train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data), {}};
   const auto result = train::train_preference(*model.model, std::move(data), options, context);
-  save_model(run.path(report::model_folder(to)), model);
+  run.once("the model written", [&] { save_model(run.path(report::model_folder(to)), model); });
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
   add_figures(run.facts, result.last, {"loss", "rewards/accuracy", "rewards/margin", "delta/chosen", "delta/rejected"});
 }
@@ -349,14 +353,14 @@ void evaluate_stage(StageRun& run, const std::string& policy, const fs::path& pa
     r.sampling.temperature = e.temperature, r.sampling.top_p = e.top_p, r.sampling.max_tokens = e.max_tokens, r.sampling.stop = e.stop;
     r.seed = mix64(run.recipe.seed, hash64("eval"));  // the same random numbers for every policy: paired
     r.source = policy;
-    auto samples = sample_in_parts(engine, r, &index, run.path(fmt::format("checkpoints/{}/{}.part", run.stage, split)));
+    auto samples = sample_in_parts(engine, r, &index, run.path(fmt::format("checkpoints/{}/{}.part", run.stage, split)), "", run.ranks);
     for (auto& s : samples) s.logprobs.clear();
-    write_jsonl(run.path(report::eval_samples_file(policy, split)), samples);
+    run.once("samples written", [&] { write_jsonl(run.path(report::eval_samples_file(policy, split)), samples); });
     result.splits.push_back(eval::evaluate(split, problems, samples, options));
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   eval::finish(result, options.bootstrap);
-  write_file(run.path(evaluation_file(policy, most_problems)), Json(result).dump(1) + "\n");
+  run.once("the evaluation written", [&] { write_file(run.path(evaluation_file(policy, most_problems)), Json(result).dump(1) + "\n"); });
   run.facts["accuracy"] = result.average.value;
 }
 
@@ -507,6 +511,12 @@ std::vector<Stage> stages(const Recipe& r) {
   Stage page{"report", "the report page", evaluated, {report::kReportFile}, "", {}, {}, [](StageRun& run) { report::write_report(run.folder); }};
   page.needs.push_back("audit");
   out.push_back(page);
+  for (Stage& stage : out) {
+    const std::string& n = stage.name;
+    const auto is = [&](const char* prefix) { return n.starts_with(prefix); };
+    stage.shared = n == "sft" || n == "rl" || n == "policy_samples" || n == "reward_model" || n == "warm_start" || n == "generator" || is("negatives") || is("dpo_") || is("eval_") ||
+                   is("round_") || is("variant_") || is("train_");
+  }
   keep_goals(r.goals, out);
   return out;
 }

@@ -16,10 +16,11 @@ namespace foil::pipeline {
 namespace fs = std::filesystem;
 
 at::Device device_of(const std::string& name) {
-  if (name == "auto") return at::hasCUDA() ? at::Device(at::kCUDA) : at::Device(at::kCPU);
+  const auto own = [] { return at::Device(at::kCUDA, at::DeviceIndex(dist::place_from_environment().local_rank % std::max<int>(1, int(at::detail::getCUDAHooks().deviceCount())))); };
+  if (name == "auto") return at::hasCUDA() ? own() : at::Device(at::kCPU);
   if (name.starts_with("cuda") && !at::hasCUDA())
     throw UsageError("device cuda: this build or machine has no CUDA", "model.device", "use device: cpu, or install the CUDA build of the torch wheel");
-  return at::Device(name);
+  return name == "cuda" ? own() : at::Device(name);
 }
 
 static at::ScalarType type_of(const std::string& dtype) { return dtype == "bf16" ? at::kBFloat16 : at::kFloat; }

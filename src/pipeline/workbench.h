@@ -23,7 +23,8 @@ struct LoadedModel {
 LoadedModel load_model(const std::filesystem::path& path, const ModelSection& options);
 // model.safetensors, config.json, tokenizer files; atomically, so that a folder is whole or absent.
 void save_model(const std::filesystem::path& folder, const LoadedModel& model);
-at::Device device_of(const std::string& name);  // "auto": CUDA when this build and machine have it
+// "auto": CUDA when this build and machine have it. "auto" and "cuda": the device of this process's place on its machine.
+at::Device device_of(const std::string& name);
 
 struct LoadedRewardModel {
   LoadedModel base;

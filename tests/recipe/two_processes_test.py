@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 foil, repository = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 work = pathlib.Path(tempfile.mkdtemp(prefix="foil-two-processes-test-"))
@@ -90,6 +91,58 @@ for kind, options in KINDS.items():
     log = [[(m["step"], m["name"]) for m in map(json.loads, (work / f"{kind}-{n}.training/metrics.jsonl").read_text().splitlines())] for n in ("one", "two")]
     check(log[0] == log[1], f"{kind}: another log")
     print(f"train {kind}: moved {moved:.2g}, two processes end {apart:.2g} from one", flush=True)
+
+# A whole recipe: every stage shared, one log, one manifest; sampling and evaluation are those of one process.
+def recipe(output, *more):
+    return ["run", repository / "recipes/demo.yaml", "--profile", "tiny", "--set", f"output={output}", "--set", f"sft.use={policy}", *more]
+
+
+def pair(arguments):
+    port = free_port()
+    both = [start(arguments, rank, port) for rank in range(2)]
+    return both
+
+
+run = work / "run"
+both = pair(recipe(run))
+said = [p.communicate(timeout=300) for p in both]
+check(all(p.returncode == 0 for p in both), f"foil run with two processes: {said}")
+check("RL + plausible-negative DPO" in said[0][0] and said[1][0] == "" and "train" not in said[1][1], f"only the first one speaks: {said[1]}")
+stages = json.loads((run / "manifest.json").read_text())["stages"]
+check(all(s["status"] == "done" for s in stages) and (run / "report.html").exists() and not any((run / "checkpoints").iterdir()), f"what is left: {stages}")
+logged = [(m["stage"], m["step"], m["name"]) for m in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())]
+check(len(logged) == len(set(logged)) and {"rl", "reward_model", "generator", "dpo_plausible"} <= {s for s, _, _ in logged}, "a step is logged twice, or a stage not at all")
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+single = work / "single"
+done = start(recipe(single, *(x for name in ("rl", "reward_model", "generator") for x in ("--set", f"{name}.use={run}/models/{'reward' if name == 'reward_model' else name}"))))
+error = done.communicate(timeout=300)[1]
+check(done.returncode == 0, f"the same with one process: {error}")
+for file in ("samples/policy.jsonl", "samples/generator.jsonl", "eval/rl/larger.jsonl"):
+    a, b = ([(s["problem_id"], s["sample_id"], s["text"], s.get("correct")) for s in read(folder / file)] for folder in (run, single))
+    check(a == b and len(a) >= 8, f"{file} differs")
+for a, b in zip(read(run / "samples/policy.jsonl"), read(single / "samples/policy.jsonl")):
+    check(a["scores"].keys() == b["scores"].keys() and all(abs(v - b["scores"][k]) < 1e-4 for k, v in a["scores"].items()), f"scores: {a} {b}")
+check([(p["chosen"], p["rejected"]) for p in read(run / "pairs/plausible.jsonl")] == [(p["chosen"], p["rejected"]) for p in read(single / "pairs/plausible.jsonl")], "the pairs differ")
+
+# One is killed: the other says whom it misses; both go on where they were.
+killed = work / "killed"
+both = pair(recipe(killed))
+began = time.time()
+while not (killed / "models/reward/model.safetensors").exists() and time.time() - began < 120 and both[0].poll() is None:
+    time.sleep(0.02)
+both[1].kill()
+said = [p.communicate(timeout=120) for p in both]
+check(both[0].returncode == 1 and ("rank 1" in said[0][1] or "connection broke" in said[0][1]), f"the other was killed: {said[0]}")
+both = pair(recipe(killed))
+said = [p.communicate(timeout=300) for p in both]
+check(all(p.returncode == 0 for p in both) and "[1/" in said[0][1] and "done before" in said[0][1], f"after the kill: {said}")
+check((killed / "pairs/plausible.jsonl").read_bytes() == (run / "pairs/plausible.jsonl").read_bytes(), "the killed run made other pairs")
+print(f"foil run: {len(stages)} stages with two processes", flush=True)
 
 shutil.rmtree(work)
 print(f"{checks} passed, 0 failed")

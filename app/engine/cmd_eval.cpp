@@ -6,6 +6,7 @@
 #include "app/engine/commands.h"
 #include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
+#include "app/engine/processes.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
@@ -96,6 +97,7 @@ void declare_eval(CLI::App& app) {
     eval::EvalOptions options;
     options.runs = a->runs, options.greedy = a->sampling.temperature == 0;
     const std::filesystem::path folder = a->output;
+    const Processes processes;
     const auto start = std::chrono::steady_clock::now();
     for (size_t i = 0; i < problems.size(); ++i) {
       const std::string split = std::filesystem::path(a->benchmarks[i]).stem().string();
@@ -108,12 +110,13 @@ void declare_eval(CLI::App& app) {
       request.samples_per_prompt = a->samples * a->runs, request.sampling = a->sampling, request.seed = a->seed, request.source = result.policy;
       const auto part = folder / (split + ".part");
       Generator& generator = remote ? static_cast<Generator&>(*remote) : *local;
-      const auto samples = pipeline::sample_in_parts(generator, request, &index, part, result.model);
-      write_jsonl(folder / (split + ".jsonl"), samples);
-      std::filesystem::remove(part);
+      const auto samples = pipeline::sample_in_parts(generator, request, &index, part, result.model, processes.ranks());
+      if (processes.first()) write_jsonl(folder / (split + ".jsonl"), samples);
+      std::filesystem::remove(processes.own(part.string()));
       result.splits.push_back(eval::evaluate(split, problems[i], samples, options));
     }
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (!processes.first()) return;
     eval::finish(result, options.bootstrap);
     write_file(folder / "result.json", nlohmann::json(result).dump(1) + "\n");
     std::vector<eval::EvalResult> table;

@@ -5,6 +5,7 @@
 #include "app/engine/commands.h"
 #include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
+#include "app/engine/processes.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
@@ -76,9 +77,11 @@ void declare_generate(CLI::App& app) {
     }
     request.samples_per_prompt = a->samples, request.sampling = a->sampling, request.seed = a->seed, request.source = a->source;
     const std::string part = a->output + ".part";
-    const auto samples = pipeline::sample_in_parts(*generator, request, &index, part, a->model.path);
-    write_jsonl(a->output, samples);
-    std::filesystem::remove(part);
+    const Processes processes;
+    const auto samples = pipeline::sample_in_parts(*generator, request, &index, part, a->model.path, processes.ranks());
+    if (processes.first()) write_jsonl(a->output, samples);
+    std::filesystem::remove(processes.own(part));
+    if (!processes.first()) return;
     size_t right = 0, unreadable = 0;
     for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
     std::fprintf(stderr, "%zu samples in %s: %.1f %% right, %.1f %% without a readable answer\n", samples.size(), a->output.c_str(), 100.0 * double(right) / double(samples.size()),

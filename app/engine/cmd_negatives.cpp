@@ -5,6 +5,7 @@
 #include "app/engine/commands.h"
 #include "app/engine/endpoint_flags.h"
 #include "app/engine/model_flags.h"
+#include "app/engine/processes.h"
 #include "app/terminal.h"
 #include "config/options.h"
 #include "pipeline/run.h"
@@ -79,9 +80,11 @@ void declare_negatives(CLI::App& app) {
     a->model.settle(!loaded.tokenizer->chat_template().empty());
     recipe.prompt = a->model.prompt;
     config::apply(set, recipe);
-    const auto folder = pipeline::run(recipe, "", {"", "negatives", "foil negatives"}, [](size_t, size_t, const pipeline::Stage& stage, const std::string& state, double) {
+    const Processes processes;
+    const auto folder = pipeline::run(recipe, "", {"", "negatives", "foil negatives", processes.ranks()}, [](size_t, size_t, const pipeline::Stage& stage, const std::string& state, double) {
       if (state == "running") std::fprintf(stderr, "%s: %s\n", stage.name.c_str(), stage.summary.c_str());
     });
+    if (!processes.first()) return;
     write_file(a->output, read_file(folder / report::pairs_file("plausible")));
     const pipeline::Manifest manifest(folder);
     const auto& facts = manifest.find("negatives")->facts;

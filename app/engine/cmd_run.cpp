@@ -4,10 +4,8 @@
 #include <memory>
 
 #include "app/engine/commands.h"
+#include "app/engine/processes.h"
 #include "app/terminal.h"
-#include "base/error.h"
-#include "base/progress.h"
-#include "dist/ranks.h"
 #include "eval/result.h"
 #include "io/jsonl.h"
 #include "pipeline/run.h"
@@ -62,15 +60,12 @@ void declare_run(CLI::App& app) {
       std::printf("%s", pipeline::plan_text(recipe).c_str());
       return;
     }
-    std::unique_ptr<dist::Ranks> ranks;
-    if (const auto place = dist::place_from_environment(); place.size > 1) ranks = std::make_unique<dist::Ranks>(place, dist::RankOptions{});
-    const bool first = !ranks || ranks->first();
-    if (!first) set_progress_sink(nullptr);
+    const Processes processes;
     std::string command = "foil run " + a->recipe;
     for (const auto& s : a->set) command += " --set " + s;
     if (!a->profile.empty()) command += " --profile " + a->profile;
     const auto start = std::chrono::steady_clock::now();
-    const auto folder = pipeline::run(recipe, a->recipe, {a->from, a->until, command, ranks.get()},
+    const auto folder = pipeline::run(recipe, a->recipe, {a->from, a->until, command, processes.ranks()},
                                       [](size_t i, size_t n, const pipeline::Stage& stage, const std::string& state, double seconds) {
                                         const std::string at = fmt::format("[{}/{}] {}", i + 1, n, stage.name);
                                         if (state == "running")
@@ -81,7 +76,7 @@ void declare_run(CLI::App& app) {
                                           std::fprintf(stderr, "%s: %s\n", at.c_str(), stage.skip.c_str());
                                       });
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (!first) return;
+    if (!processes.first()) return;
     print_headline(recipe, a->json);
     std::fprintf(stderr, "%s in %s\n", a->until.empty() ? "finished" : ("stopped after " + a->until).c_str(), duration(seconds).c_str());
     const auto page = folder / report::kReportFile;

@@ -5,6 +5,7 @@
 
 #include "app/engine/commands.h"
 #include "app/engine/endpoint_flags.h"
+#include "app/engine/processes.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
@@ -67,6 +68,7 @@ void declare_score(CLI::App& app) {
       throw UsageError("a judge is named, but the reward asks none", "", "add --kind plausible, and a --weight-judge above 0");
     const auto problems = load_problems({.source = a->problems, .strip_annotations = false});
     const ProblemIndex index(problems);
+    refuse_processes("foil score", "start it without a launcher");
     auto samples = read_jsonl<Sample>(a->samples);
     verify_samples(index, samples);
     std::shared_ptr<Scorer> scorer;

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/engine/commands.h"
+#include "app/engine/processes.h"
 #include "app/terminal.h"
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -79,6 +80,7 @@ void declare_kind(CLI::App& app, pipeline::StudyKind kind) {
       std::printf("%s", pipeline::study_plan(recipe, options).c_str());
       return;
     }
+    refuse_processes("foil study", "give each process seeds of its own: --only-seeds 1,2");
     const auto start = std::chrono::steady_clock::now();
     const auto elapsed = [start] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
     double seed_began = 0, seeds_took = 0;

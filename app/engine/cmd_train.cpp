@@ -7,13 +7,13 @@
 
 #include "app/engine/commands.h"
 #include "app/engine/model_flags.h"
+#include "app/engine/processes.h"
 #include "app/option_flags.h"
 #include "app/terminal.h"
 #include "data/dataset.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "data/verification.h"
-#include "dist/ranks.h"
 #include "io/jsonl.h"
 #include "pipeline/preference_data.h"
 #include "pipeline/rewards.h"
@@ -46,9 +46,7 @@ struct TrainArguments {
 class Work {
  public:
   Work(std::string stage, std::string output, uint64_t seed) : output_(std::move(output)) {
-    const dist::Place place = dist::place_from_environment();
-    if (place.size > 1) ranks_ = std::make_unique<dist::Ranks>(place, dist::RankOptions{});
-    context_.stage = std::move(stage), context_.folder = output_ + ".training", context_.seed = seed, context_.ranks = ranks_.get();
+    context_.stage = std::move(stage), context_.folder = output_ + ".training", context_.seed = seed, context_.ranks = processes_.ranks();
     if (context_.rank() == 0) log_.emplace(std::filesystem::path(output_ + ".training") / "metrics.jsonl", context_.stage), context_.log = &*log_;
   }
   const train::StageContext& context() const { return context_; }
@@ -57,12 +55,12 @@ class Work {
       save();
       std::fprintf(stderr, "%ld steps; model in %s, log and checkpoints in %s.training\n", long(steps), output_.c_str(), output_.c_str());
     }
-    if (ranks_) ranks_->meet("model saved");
+    if (processes_.ranks()) processes_.ranks()->meet("model saved");
   }
 
  private:
   std::string output_;
-  std::unique_ptr<dist::Ranks> ranks_;
+  Processes processes_;
   std::optional<train::RunLog> log_;
   train::StageContext context_;
 };

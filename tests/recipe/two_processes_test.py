@@ -129,6 +129,17 @@ for a, b in zip(read(run / "samples/policy.jsonl"), read(single / "samples/polic
     check(a["scores"].keys() == b["scores"].keys() and all(abs(v - b["scores"][k]) < 1e-4 for k, v in a["scores"].items()), f"scores: {a} {b}")
 check([(p["chosen"], p["rejected"]) for p in read(run / "pairs/plausible.jsonl")] == [(p["chosen"], p["rejected"]) for p in read(single / "pairs/plausible.jsonl")], "the pairs differ")
 
+# foil eval shares its problems out as well.
+scores = {}
+for name, arguments in (("one", None), ("two", 2)):
+    command = ["eval", "-m", policy, "-b", run / "data/eval/steps2.jsonl", run / "data/eval/order.jsonl", "-o", work / f"eval-{name}", "--temperature", 1, "--samples", 3, "--max-tokens", 64, *PROMPT]
+    ran = pair(command) if arguments else [start(command)]
+    said = [p.communicate(timeout=120) for p in ran]
+    check(all(p.returncode == 0 for p in ran), f"foil eval, {name}: {said}")
+    scores[name] = {f: [(s["problem_id"], s["text"]) for s in read(work / f"eval-{name}/{f}.jsonl")] for f in ("steps2", "order")}
+    check(sorted(p.name for p in (work / f"eval-{name}").iterdir()) == ["order.jsonl", "result.json", "steps2.jsonl"], f"what foil eval left: {list((work / f'eval-{name}').iterdir())}")
+check(scores["one"] == scores["two"], "two processes evaluate otherwise")
+
 # One is killed: the other says whom it misses; both go on where they were.
 killed = work / "killed"
 both = pair(recipe(killed))

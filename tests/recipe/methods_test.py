@@ -72,11 +72,19 @@ def method(recipe):
     arguments = ["--set", f"output={output}", "--set", f"sft.use={base}/models/sft", "--set", "rl.steps=2"]
     if "\nrl:" in text:
         stage, until = "rl", "rl"
+    elif "\ngenerator:" in text:
+        stage, until = "generator", "generator"
+    elif "\neval:" in text:
+        stage, until = "", "eval_sft"
     elif "\nreward_model:" in text:
         stage, until = "reward_model", "reward_model"
     else:
         stage, until = "dpo_plausible", "dpo_plausible"
-    if until != "rl":
+    if until == "eval_sft":
+        arguments += ["--set", "goals=[eval_sft]"]
+    elif until == "generator":
+        arguments += ["--set", f"reward_model.use={base}/models/reward"]
+    if until not in ("rl", "eval_sft"):
         arguments += ["--set", f"rl.use={base}/models/rl", "--set", f"policy_samples.use={base}/samples/policy.jsonl"]
     if until == "dpo_plausible":
         arguments += ["--set", f"reward_model.use={base}/models/reward", "--set", f"negatives.sampling.use={base}/samples/generator.jsonl"]
@@ -87,6 +95,12 @@ def method(recipe):
     done = run(recipe, *arguments, "--until", until)
     if done.returncode != 0:
         return name, f"exit {done.returncode}: {done.stderr[-1500:]}"
+    if until == "eval_sft":
+        splits = json.loads((output / "eval/sft.json").read_text())["splits"]
+        if any(len(s["run_accuracy"]) != 4 or "uncertain" not in s for s in splits) or not any(s["uncertain"] for s in splits):
+            return name, f"runs and uncertain problems: {splits[0]}"
+        shutil.rmtree(output)
+        return name, ""
     metrics = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     mine = [m for m in metrics if m["stage"] == stage]
     names = {m["name"] for m in mine}
@@ -94,6 +108,8 @@ def method(recipe):
         return name, f"stage {stage} logged no loss: {sorted(names)}"
     if any(not math.isfinite(m["value"]) for m in mine if m["value"] is not None):
         return name, "a figure is not finite"
+    if name == "warm-start" and "warm_start" not in {m["stage"] for m in metrics}:
+        return name, "the generator had no warm start"
     missing = [sign for sign in SIGNS.get(name, []) if sign not in names]
     if missing:
         return name, f"{missing} not in the run log: {sorted(names)}"

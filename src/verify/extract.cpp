@@ -71,7 +71,7 @@ Span value_in(std::string_view text, Span s);
 
 std::optional<Extracted> tagged(std::string_view text) {
   for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{"<answer>", "</answer>"}, {"<ANSWER>", "</ANSWER>"}, {"<final_answer>", "</final_answer>"}}) {
-    const size_t begin = text.rfind(open);
+    const size_t begin = find_last(text, open);
     if (begin == std::string_view::npos) continue;
     const size_t inner = begin + open.size();
     const size_t end = std::min(text.find(close, inner), text.size());
@@ -99,7 +99,7 @@ bool has_word(std::string_view text) {
 }
 
 std::optional<Extracted> hashed(std::string_view text) {
-  size_t at = text.rfind("####");
+  size_t at = find_last(text, "####");
   for (int tries = 0; tries < 6 && at != std::string_view::npos; ++tries) {
     size_t begin = at + 4;
     while (begin < text.size() && text[begin] == '#') ++begin;
@@ -241,14 +241,15 @@ Span value_in(std::string_view text, Span s) {
     };
     // "The minimum is $4$, attained at $x = 1$": the number right behind the verb
     for (size_t k = fs.size() - 1; k-- > 0;) {
+      const std::string_view behind = gap(k);
+      const size_t word = std::min(behind.find_first_not_of("$\\)]}* "), behind.size());
+      if (behind.substr(word, 2) != ", ") continue;
       const std::string_view before = text.substr(s.begin, fs[k].begin - s.begin);
       size_t end = before.size();
       while (end > 0 && !is_latin(before[end - 1]) && before[end - 1] != '\n') --end;
       const bool verb = std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view v) { return end > v.size() && before.substr(end - v.size(), v.size()) == v && is_space(before[end - v.size() - 1]); });
       const std::string_view formula = text.substr(fs[k].begin, fs[k].end - fs[k].begin);
-      const std::string_view behind = gap(k);
-      const size_t word = std::min(behind.find_first_not_of("$\\)]}* "), behind.size());
-      if (!verb || behind.substr(word, 2) != ", " || formula.find('=') != std::string_view::npos || std::none_of(formula.begin(), formula.end(), is_digit) || !named(k + 1) || only_joins(behind) || !reads(text, fs[k])) continue;
+      if (!verb || formula.find('=') != std::string_view::npos || std::none_of(formula.begin(), formula.end(), is_digit) || !named(k + 1) || only_joins(behind) || !reads(text, fs[k])) continue;
       first = last = k;
       break;
     }
@@ -258,7 +259,7 @@ Span value_in(std::string_view text, Span s) {
       if (gap(k).find("where ") == std::string_view::npos || (!named(k) && std::none_of(formula.begin(), formula.end(), is_digit))) continue;
       first = last = k;
     }
-    while (first > 0 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
+    while (first > 0 && last - first < 64 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
     Span value{fs[first].begin, fs[last].end};
     // "$28$ percent", "$5$ cm"
     const size_t reach = std::min(value.end + 16, s.end);
@@ -361,7 +362,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
     }
   }
   for (const std::string_view phrase : {"答案是", "答案为", "答案：", "答案:", "Ответ:", "Respuesta:", "Réponse :", "Antwort:"})
-    if (const size_t at = text.rfind(phrase); at != std::string_view::npos)
+    if (const size_t at = find_last(text, phrase); at != std::string_view::npos)
       if (const auto span = value_from(at + phrase.size())) {
         position = at;
         return found(text, value_in(text, *span), "answer_is");
@@ -370,7 +371,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
 }
 
 std::optional<Extracted> bold(std::string_view text) {
-  size_t end = text.rfind("**");
+  size_t end = find_last(text, "**");
   while (end != std::string_view::npos && end >= 2) {
     const size_t begin = text.rfind("**", end - 1);
     if (begin == std::string_view::npos) return std::nullopt;
@@ -393,7 +394,7 @@ std::optional<Extracted> bold(std::string_view text) {
 std::optional<Extracted> letter_choice(std::string_view text) {
   // "Option C is correct", "the right choice is (C) because (A) is too small"
   for (size_t i = text.size(); i-- > 0;) {
-    if (text.substr(i, 6) != "ption " && text.substr(i, 6) != "hoice ") continue;
+    if ((text[i] != 'p' && text[i] != 'h') || (text.substr(i, 6) != "ption " && text.substr(i, 6) != "hoice ")) continue;
     size_t j = i + 6;
     if (text.substr(j, 3) == "is ") j += 3;
     while (j < text.size() && (text[j] == '*' || text[j] == '(' || text[j] == '$')) ++j;
@@ -526,7 +527,7 @@ std::optional<Extracted> extract(std::string_view original) {
     text.remove_prefix(shift);
   }
   for (const std::string_view close : {"</think>", "</thinking>", "<|end_of_thought|>", "</thought>"}) {
-    const size_t at = text.rfind(close);
+    const size_t at = find_last(text, close);
     if (at == std::string_view::npos) continue;
     const std::string_view rest = text.substr(at + close.size());
     const bool empty = std::all_of(rest.begin(), rest.end(), is_space);

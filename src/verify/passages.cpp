@@ -1,9 +1,21 @@
 #include "verify/passages.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 
 namespace foil::verify {
+
+size_t find_last(std::string_view text, std::string_view what) {
+  size_t end = text.size() < what.size() ? 0 : text.size() - what.size() + 1;
+  while (end > 0) {
+    const void* at = memrchr(text.data(), what[0], end);
+    if (!at) break;
+    end = static_cast<size_t>(static_cast<const char*>(at) - text.data());
+    if (text.compare(end, what.size(), what) == 0) return end;
+  }
+  return std::string_view::npos;
+}
 
 Span trimmed(std::string_view text, Span s) {
   while (s.begin < s.end && is_space(text[s.begin])) ++s.begin;
@@ -46,7 +58,7 @@ std::vector<Box> boxes(std::string_view text) {
     }
     return partner[open];
   };
-  size_t at = 0;
+  size_t at = 0, line = 0;  // line: where the last looked-up line ends
   while (at < text.size()) {
     const size_t slash = text.find('\\', at);
     if (slash == std::string_view::npos) break;
@@ -62,7 +74,7 @@ std::vector<Box> boxes(std::string_view text) {
     if (i < text.size() && text[i] == '{') {
       const size_t close = closing(i);
       if (close == std::string_view::npos) {
-        const size_t line = std::min(text.find('\n', i), text.size());
+        if (line < i) line = std::min(text.find('\n', i), text.size());
         out.push_back({slash, line, i + 1, line, false});
         at = i + 1;
       } else {

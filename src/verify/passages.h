@@ -15,6 +15,9 @@ struct Span {
   size_t begin, end;
 };
 
+// Where `what` stands last, npos: nowhere. As text.rfind(what), but it looks for the first letter sixteen or more at a time.
+size_t find_last(std::string_view text, std::string_view what);
+
 Span trimmed(std::string_view text, Span s);
 
 // The matching brace of text[open] == '{', or npos.

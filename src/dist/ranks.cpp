@@ -36,7 +36,7 @@ struct Ranks::Group {
   c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
   uint64_t sequence = 0, patient = 0;
-  std::thread pulse;  // says that this rank is alive, from the first patient meeting on
+  std::thread pulse;  // says that this rank is alive
   std::mutex mutex;
   std::condition_variable stopped;
   bool stop = false;
@@ -51,7 +51,6 @@ struct Ranks::Group {
   }
 
   void start_pulse() {
-    if (pulse.joinable()) return;
     pulse = std::thread([this] {
       std::unique_lock guard(mutex);
       int64_t beat = 0;
@@ -131,6 +130,7 @@ Ranks::Ranks(const Place& place, const RankOptions& options) : group_(new Group{
                                                                                                   : c10d::ProcessGroupGloo::createDefaultDevice());
     g.gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(g.store, place.rank, place.size, gloo_options);
   });
+  g.start_pulse();
 }
 
 Ranks::~Ranks() = default;
@@ -208,7 +208,6 @@ void Ranks::meet(const std::string& what) { sum(0.0, what); }
 
 void Ranks::meet_patiently(const std::string& what) {
   Group& g = *group_;
-  g.start_pulse();
   const std::string here = fmt::format("patient/{}", ++g.patient);
   std::map<int, std::pair<std::string, Clock::time_point>> seen;
   g.run(what, [&] {

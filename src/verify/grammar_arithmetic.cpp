@@ -206,6 +206,17 @@ const Expr* Parser::postfix(const Expr* base) {
         for (int k = 0; k < 4; ++k) next();  // 6^{th}
         continue;
       }
+      // x^2_1 and x^{2}_{ij} are powers of x_1 and x_{ij}
+      const size_t width = n.type == Token::kNumber && n.text.size() == 1 ? 1 : n.type == Token::kOpen && peek(2).type == Token::kNumber && peek(3).type == Token::kClose ? 3 : 0;
+      if (width > 0 && base->is(Kind::kSymbol) && peek(1 + width).type == Token::kPunct && peek(1 + width).op == '_') {
+        const std::string_view digits = width == 1 ? n.text : peek(2).text;
+        if (digits.size() <= 4 && all_digits(std::string(digits))) {
+          const Expr* power = arena_.number(std::stoi(std::string(digits)));
+          for (size_t k = 0; k <= width; ++k) next();
+          base = arena_.pow(subscripted(base), power);
+          continue;
+        }
+      }
       next();
       base = arena_.pow(base, exponent());
       continue;

@@ -49,7 +49,7 @@ using Names = std::unordered_set<std::string_view>;
 
 const Names& skipped_commands() {
   static const Names names = {
-      "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm",
+      "left", "right", "mleft", "mright", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "bigm",
       "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "boxed", "fbox", "mathbf", "mathit",
       "mathcal", "boldsymbol", "bm", "bf", "it", "sf", "tt", "rm", "mathsf", "mathfrak", "mathtt", "pmb", "boldmath", "underline", "mathop", "ensuremath",
       "operatornamewithlimits", "mathopen", "mathclose", "mathord", "mathbin", "mathrel", "mathstrut", "strut", "centering", "large", "Large", "small",
@@ -421,7 +421,7 @@ class Lexer {
     }
     if (skipped_commands().count(name)) {
       // \left. and \right. are empty delimiters
-      if ((name == "left" || name == "right") && at_ < s_.size()) {
+      if ((name == "left" || name == "right" || name == "mleft" || name == "mright") && at_ < s_.size()) {
         size_t i = at_;
         while (i < s_.size() && is_space(s_[i])) ++i;
         if (i < s_.size() && s_[i] == '.') at_ = i + 1;

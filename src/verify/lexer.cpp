@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 namespace foil::verify {
 
@@ -505,8 +506,10 @@ class Lexer {
     }
     if (name == "lbrack") return punct(begin, '[');
     if (name == "rbrack") return punct(begin, ']');
-    if (name == "lparen") return punct(begin, '(');
-    if (name == "rparen") return punct(begin, ')');
+    if (name == "lparen" || name == "lgroup") return punct(begin, '(');
+    if (name == "rparen" || name == "rgroup") return punct(begin, ')');
+    for (const auto& [corner, edge] : {std::pair<std::string_view, std::string_view>{"llcorner", "lfloor"}, {"lrcorner", "rfloor"}, {"ulcorner", "lceil"}, {"urcorner", "rceil"}})
+      if (name == corner) name = edge;
     if (name == "colon") return punct(begin, ':');
     if (name == "prime") return punct(begin, '\'');
     if (name == "vert" || name == "mid" || name == "lvert" || name == "rvert") return punct(begin, '|');

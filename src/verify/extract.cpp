@@ -424,7 +424,16 @@ Span written_number(std::string_view text, Span s) {
   for (size_t last = words.size(); last-- > 0;)
     for (size_t count = std::min<size_t>(3, last + 1); count > 0; --count) {
       const Span span{words[last + 1 - count].begin, words[last].end};
-      if (number_word(fold(text.substr(span.begin, span.end - span.begin))) > 1) return span;
+      if (number_word(fold(text.substr(span.begin, span.end - span.begin))) <= 1) continue;
+      // "two hundred fifty", "two million", "minus five", "two thirds", "which of the two": part of another number, or none
+      const auto word = [&](size_t k) { return k < words.size() ? fold(text.substr(words[k].begin, words[k].end - words[k].begin)) : std::string(); };
+      const std::string before = last + 1 > count ? word(last - count) : "", after = word(last + 1);
+      for (const std::string_view w : {"minus", "negative", "point", "and", "the", "of", "these", "those", "million", "billion", "thousand", "hundred"})
+        if (before == w) return {s.begin, s.begin};
+      for (const std::string_view w : {"hundred", "thousand", "million", "billion", "trillion", "point", "and", "or", "half", "halves", "third", "thirds", "quarter", "quarters", "fourths", "fifth", "fifths", "sixth", "sixths", "tenth", "tenths", "times"})
+        if (after == w) return {s.begin, s.begin};
+      if ((!before.empty() && number_word(before) >= 0) || (!after.empty() && number_word(after) >= 0)) return {s.begin, s.begin};
+      return span;
     }
   return {s.begin, s.begin};
 }

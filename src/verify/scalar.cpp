@@ -78,9 +78,8 @@ bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c)
   double scale = 0;
   for (const slong p : {slong{64}, slong{256}, kFinalPrecision}) {
     const auto more = p == kFinalPrecision ? more_bits(scale) : 0;
-    if (!more) break;  // a difference of one would not show: only a proof decides
-    BallContext bc{c.budget, p + *more};
-    if (p == 64) bc.scale = &scale;
+    BallContext bc{c.budget, p + more.value_or(0)};
+    if (p < kFinalPrecision) bc.scale = &scale;
     bc.complex_allowed = true;
     bc.log_is_base_ten = base_ten;
     Ball d;
@@ -114,13 +113,13 @@ bool equal_constants(const Expr& a, const Expr& b, bool base_ten, Comparison& c)
       }
     }
     if (p == kFinalPrecision) {
-      if (below_power(d, -600 - *more / 2)) {
+      if (below_power(d, -600 - more.value_or(0) / 2)) {
         c.rule = "numeric";
         return true;
       }
-      // large numbers: relative to their size
+      // large numbers: relative to their size, unless a difference of one would not show
       Ball x;
-      if (evaluate(a, bc, x)) {
+      if (more && evaluate(a, bc, x)) {
         acb_div(d.get(), d.get(), x.get(), bc.precision);
         if (d.finite() && below_power(d, -600 - *more)) {
           c.rule = "numeric";

@@ -160,7 +160,7 @@ const char* to_string(StudyKind kind) { return kind == StudyKind::kNegatives ? "
 static bool variants_share(const Recipe& r, bool samples) {
   return std::any_of(r.study.variants.begin(), r.study.variants.end(), [&](const Variant& v) {
     const VariantWork work = work_of(r, v);
-    return samples ? !work.negatives : !work.generator && r.negatives.source == NegativeSource::kGenerator;
+    return samples ? !work.negatives : !work.generator && work.from_generator;
   });
 }
 
@@ -318,7 +318,11 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
       return record && record->status == "done" && record->facts.contains(key) ? &record->facts[key] : nullptr;
     };
     std::vector<Metric> metrics;
-    if (fs::exists(folder / report::kMetricsFile)) metrics = read_jsonl<Metric>(folder / report::kMetricsFile);
+    try {  // another process may be writing the log of its seed at this moment
+      if (fs::exists(folder / report::kMetricsFile)) metrics = read_jsonl<Metric>(folder / report::kMetricsFile);
+    } catch (const Error&) {
+      metrics.clear();
+    }
     for (auto* list : {&arms, &passes})
       for (auto& arm : *list) {
         const auto* record = manifest.find(arm.name.starts_with("variant_") ? arm.name : "eval_" + arm.name);

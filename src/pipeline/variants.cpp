@@ -41,9 +41,12 @@ Recipe variant_recipe(const StageRun& run, const Variant& variant) {
   r.study = {}, r.steps = {}, r.self_training = {};
   r.eval.max_negative_flips.reset();
   r.goals = {work.rounds > 1 ? last_policy(work) : "eval_dpo_plausible", "audit"};
+  if (r.model.path.empty()) r.model.path = run.model("start").string();
+  if (r.sft.enabled && r.sft.use.empty()) r.sft.use = run.model("sft").string();
+  if (r.rl.enabled && r.rl.use.empty()) r.rl.use = run.model("rl").string();
   if (!work.samples && r.policy_samples.use.empty()) r.policy_samples.use = run.path(report::samples_file("policy")).string();
   if (!work.reward_model && r.reward_model.enabled && r.reward_model.use.empty()) r.reward_model.use = run.path(report::model_folder("reward")).string();
-  if (!work.generator && r.generator.use.empty()) r.generator.use = run.path(report::model_folder("generator")).string();
+  if (!work.generator && work.from_generator && r.generator.use.empty()) r.generator.use = run.path(report::model_folder("generator")).string();
   if (!work.negatives && r.negatives.sampling.use.empty()) r.negatives.sampling.use = run.path(report::samples_file("generator")).string();
   return r;
 }
@@ -92,9 +95,10 @@ VariantWork work_of(const Recipe& recipe, const Variant& variant) {
     work.negatives |= begins(option, {"negatives.source", "negatives.sampling", "engine."});
   }
   work.rounds = r.rounds;
-  work.reward_model |= work.samples;
+  work.from_generator = r.negatives.source == NegativeSource::kGenerator && r.negatives.sampling.from != Answers::kEndpoint;
+  work.reward_model |= work.samples || r.rounds > 1;
   work.generator |= work.reward_model || r.rounds > 1;
-  work.negatives |= work.generator || r.negatives.source != NegativeSource::kGenerator || r.negatives.sampling.from == Answers::kEndpoint;
+  work.negatives |= work.generator || !work.from_generator;
   return work;
 }
 
@@ -108,7 +112,7 @@ void variant_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::s
                 {options_json(c.policy_samples), options_json(c.reward_model), options_json(c.generator), options_json(c.negatives), options_json(c.preference_data), options_json(c.preference),
                  options_json(c.views), options_json(c.eval), options_json(c.prompt), options_json(c.engine), options_json(c.model), c.rounds},
                 {}, [variant](StageRun& run) { variant_stage(run, variant); }};
-    if (!work.generator && c.negatives.source == NegativeSource::kGenerator) stage.needs.push_back("generator");
+    if (!work.generator && work.from_generator) stage.needs.push_back("generator");
     if (!work.negatives) stage.needs.push_back("negatives_generator");
     out.push_back(std::move(stage));
     evaluated.push_back(name);

@@ -19,6 +19,7 @@ void check_variant(const Recipe& recipe, const Variant& variant);
 // What has to be made anew for a variant; the rest is taken over.
 struct VariantWork {
   bool samples = false, reward_model = false, generator = false, negatives = false;
+  bool from_generator = true;  // its negatives come from a generator trained here
   int64_t rounds = 1;
 };
 VariantWork work_of(const Recipe& recipe, const Variant& variant);

@@ -51,7 +51,12 @@ std::vector<Sample> sample_in_parts(Generator& generator, const GenerateRequest&
 void share_samples(dist::Ranks* ranks, std::vector<Sample>& samples, const std::string& what, const std::function<void(std::vector<Sample>&)>& work) {
   if (!ranks) return work(samples);
   const auto size = size_t(ranks->size()), rank = size_t(ranks->rank());
-  std::vector<Sample> mine(samples.begin() + ptrdiff_t(samples.size() * rank / size), samples.begin() + ptrdiff_t(samples.size() * (rank + 1) / size));
+  const auto bound = [&](size_t r) {  // the samples of a problem stay together: rewards look at the whole group
+    size_t at = samples.size() * r / size;
+    while (at > 0 && at < samples.size() && samples[at].problem_id == samples[at - 1].problem_id) ++at;
+    return ptrdiff_t(at);
+  };
+  std::vector<Sample> mine(samples.begin() + bound(rank), samples.begin() + bound(rank + 1));
   if (!mine.empty()) work(mine);
   samples.clear();
   for (auto& part : of_all_ranks(*ranks, mine, what))

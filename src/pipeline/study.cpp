@@ -50,7 +50,7 @@ void source_stage(StageRun& run, NegativeSource source) {
   for (const auto& s : own)
     if (const auto score = s.scores.find("reward_model"); s.correct.value_or(false) && score != s.scores.end()) right += score->second, ++right_n;
   if (right_n > 0) run.facts["right_score"] = right / right_n;
-  for (auto& s : made.samples) s.logprobs.clear(), s.token_ids.clear();
+  for (auto& s : made.samples) s.logprobs.clear();
   run.once("pairs written", [&] {
     write_jsonl(run.path(report::samples_file(name)), made.samples);
     write_jsonl(run.path(report::pairs_file("all_" + name)), result.pairs);

@@ -129,33 +129,64 @@ Figure grpo() {
   return f;
 }
 
-// Tokens a second at four times the records and at four times the length, as shares of the plain step's.
-std::vector<Figure> growth() {
-  const auto measure = [](size_t records, size_t length) {
-    Workload w = load_workload();
-    std::vector<Example> examples;
-    for (size_t i = 0; i < records; ++i) {
-      auto tokens = w.tokens(length, 40 * i);
-      examples.push_back({std::to_string(i), {tokens.begin(), tokens.begin() + ptrdiff_t(length / 4)}, {tokens.begin() + ptrdiff_t(length / 4), tokens.end()}, 1});
-    }
-    FileLoopOptions o = loop();
-    o.batch.batch_size = int64_t(records);
-    Run run;
-    train_sft(*w.model, examples, {o}, run.context());
-    return double(records * length) / run.step_seconds();
-  };
-  const double plain = measure(8, 120), records = measure(32, 120), length = measure(8, 480);
-  const auto figure = [&](const char* name, double value, const char* what) {
-    return Figure{name, "of plain", value / plain, 0, {{"tokens_per_s", value}, {"plain_tokens_per_s", plain}}, what};
-  };
-  return {figure("growth/records", records, "sft, 32 x 120 tokens a step against 8 x 120"), figure("growth/length", length, "sft, 8 x 480 tokens a step against 8 x 120")};
+// Tokens a second of four times the work as a share of the plain work's, in one process; and the peak memory before and after.
+// The operations of attention grow with the square of the length: `operations` is the share by 6N (2N) and attention together.
+struct Grown {
+  double rate = 0, peak_mb = 0;
+};
+
+Figure growth(const std::string& name, const std::function<double(bool)>& rate, double operations_ratio, const std::string& note) {
+  const auto measure = [&](bool big) { return Grown{rate(big), double(peak_memory_bytes()) / 1048576}; };
+  const Grown plain = measure(false), big = measure(true);
+  return {name, "of plain", big.rate / plain.rate, 0, {{"tokens_per_s", big.rate}, {"plain_tokens_per_s", plain.rate}, {"plain_peak_mb", plain.peak_mb}, {"operations", big.rate / plain.rate * operations_ratio}}, note};
+}
+
+// Multiply-adds a token and layer-width: parameters, and attention to half of `length` tokens, with `shared` more seen in full.
+double token_work(const nn::ModelConfig& c, double length, double shared = 0) {
+  return double(c.multiplying_parameters()) + 2 * double(c.num_hidden_layers * c.num_attention_heads * c.head_dim) * (length / 2 + shared);
+}
+
+double sft_rate(size_t records, size_t batch, size_t length) {
+  Workload w = load_workload();
+  std::vector<Example> examples;
+  for (size_t i = 0; i < records; ++i) {
+    auto tokens = w.tokens(length, 40 * i);
+    examples.push_back({std::to_string(i), {tokens.begin(), tokens.begin() + ptrdiff_t(length / 4)}, {tokens.begin() + ptrdiff_t(length / 4), tokens.end()}, 1});
+  }
+  FileLoopOptions o = loop();
+  o.batch.batch_size = int64_t(batch);
+  Run run;
+  train_sft(*w.model, examples, {o}, run.context());
+  return double(batch * length) / run.step_seconds();
+}
+
+double rollout_rate(size_t problems, size_t new_tokens) {
+  const Workload w = load_workload();
+  rollout::LocalEngine engine(w.model, w.tokenizer, {}, "");
+  GenerateRequest request;
+  for (size_t i = 0; i < problems; ++i) request.prompts.push_back({w.problems[i].id, w.prompt(i), {}});
+  request.samples_per_prompt = int(kSamples), request.sampling.max_tokens = int(new_tokens), request.sampling.ignore_eos = true;
+  const double from = seconds();
+  engine.generate(request);
+  return double(engine.statistics().completion_tokens) / (seconds() - from);
+}
+
+std::vector<Case> growth_cases() {
+  const auto c = [] { return load_workload().model->config(); };
+  return {{"growth/sft_batch", [] { return std::vector{growth("growth/sft_batch", [](bool big) { return sft_rate(big ? 32 : 8, big ? 32 : 8, 120); }, 1, "32 x 120 tokens a step against 8 x 120")}; }},
+          {"growth/sft_length", [c] { return std::vector{growth("growth/sft_length", [](bool big) { return sft_rate(8, 8, big ? 480 : 120); }, token_work(c(), 480) / token_work(c(), 120), "8 x 480 tokens a step against 8 x 120")}; }},
+          {"growth/sft_records", [] { return std::vector{growth("growth/sft_records", [](bool big) { return sft_rate(big ? 32 : 8, 8, 120); }, 1, "32 records of 120 tokens in steps of 8 against 8 records")}; }},
+          {"growth/rollout_problems", [] { return std::vector{growth("growth/rollout_problems", [](bool big) { return rollout_rate(big ? 32 : 8, 64); }, 1, "32 problems x 8 samples x 64 tokens against 8 problems")}; }},
+          {"growth/rollout_length", [c] { return std::vector{growth("growth/rollout_length", [](bool big) { return rollout_rate(8, big ? 256 : 64); }, token_work(c(), 256, 100) / token_work(c(), 64, 100), "8 problems x 8 samples x 256 tokens against 64")}; }}};
 }
 
 }  // namespace
 
 std::vector<Case> train_cases() {
-  return {{"train/sft", [] { return std::vector{sft()}; }}, {"train/dpo", [] { return std::vector{dpo()}; }},
-          {"train/reward", [] { return std::vector{reward()}; }}, {"train/grpo", [] { return std::vector{grpo()}; }}, {"growth", growth}};
+  std::vector<Case> out = {{"train/sft", [] { return std::vector{sft()}; }}, {"train/dpo", [] { return std::vector{dpo()}; }},
+                           {"train/reward", [] { return std::vector{reward()}; }}, {"train/grpo", [] { return std::vector{grpo()}; }}};
+  for (auto& one : growth_cases()) out.push_back(std::move(one));
+  return out;
 }
 
 }  // namespace foil::bench

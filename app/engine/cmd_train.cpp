@@ -55,7 +55,7 @@ class Work {
       save();
       std::fprintf(stderr, "%ld steps; model in %s, log and checkpoints in %s.training\n", long(steps), output_.c_str(), output_.c_str());
     }
-    if (processes_.ranks()) processes_.ranks()->meet("model saved");
+    if (processes_.ranks()) processes_.ranks()->meet_patiently("model saved");
   }
 
  private:

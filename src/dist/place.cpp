@@ -53,6 +53,7 @@ Place place_from(const std::function<std::string(const char*)>& env) {
   if (const std::string address = env("MASTER_ADDR"); !address.empty()) out.address = address;
   if (const std::string port = env("MASTER_PORT"); !port.empty()) out.port = number("MASTER_PORT", port);
   if (out.size > 1 && out.launcher == "torchrun" && env("MASTER_ADDR").empty()) throw UsageError("WORLD_SIZE is set and MASTER_ADDR is not", "environment", "start through torchrun, which sets both");
+  if (const std::string restart = env("TORCHELASTIC_RESTART_COUNT"); !restart.empty()) out.restart = number("TORCHELASTIC_RESTART_COUNT", restart);
   const std::string agent = env("TORCHELASTIC_USE_AGENT_STORE");
   out.store_exists = agent == "True" || agent == "true" || agent == "1";
   return out;

@@ -40,6 +40,7 @@ struct Ranks::Group {
   std::mutex mutex;
   std::condition_variable stopped;
   bool stop = false;
+  std::string silent;  // which rank gave no sign of life
 
   ~Group() {
     {
@@ -100,9 +101,11 @@ struct Ranks::Group {
         if (theirs < sequence) missing += fmt::format("; rank {} was last seen {:.0f} s ago at \"{}\"", r, unix_seconds() - at, *rest ? rest + 1 : rest);
       }
     } catch (const std::exception&) {
-      missing = fmt::format("; rank 0 at {}:{}, which holds the meeting point, does not answer", place.address, place.port);
+      missing = fmt::format("; the store at {}:{}, which rank 0 or the launcher serves, does not answer", place.address, place.port);
     }
-    throw Error(fmt::format("rank {} of {} waited in vain at \"{}\"{}", place.rank, place.size, what, missing.empty() ? "; all ranks had come there: the connection broke (" + reason.substr(0, 200) + ")" : missing),
+    if (missing.empty()) missing = "; all ranks had come there: the connection broke (" + reason.substr(0, 200) + ")";
+    if (!silent.empty()) missing = "; " + silent + missing;
+    throw Error(fmt::format("rank {} of {} waited in vain at \"{}\"{}", place.rank, place.size, what, missing),
                 "", "look at the messages of the ranks named; all must run the same command on the same data. The run goes on from its last checkpoint");
   }
 };
@@ -117,7 +120,7 @@ Ranks::Ranks(const Place& place, const RankOptions& options) : group_(new Group{
   const std::string where = fmt::format("{}:{}", place.address, place.port);
   try {
     auto tcp = c10::make_intrusive<c10d::TCPStore>(place.address, store_options);
-    g.store = c10::make_intrusive<c10d::PrefixStore>("foil", tcp);
+    g.store = c10::make_intrusive<c10d::PrefixStore>(fmt::format("foil/{}", place.restart), tcp);
     g.store->setTimeout(g.timeout);
   } catch (const std::exception& e) {
     const std::string text = e.what();
@@ -220,7 +223,7 @@ void Ranks::meet_patiently(const std::string& what) {
         const std::string beat(raw.begin(), raw.end());
         auto [it, first] = seen.try_emplace(r, beat, Clock::now());
         if (it->second.first != beat) it->second = {beat, Clock::now()};
-        if (Clock::now() - it->second.second > g.silence) throw std::runtime_error(fmt::format("rank {} has fallen silent", r));
+        if (Clock::now() - it->second.second > g.silence) g.silent = fmt::format("rank {} has fallen silent", r), throw std::runtime_error(g.silent);
       }
       std::this_thread::sleep_for(milliseconds(100));
     }

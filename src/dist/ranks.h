@@ -19,6 +19,7 @@ struct Place {
   int rank = 0, size = 1, local_rank = 0;
   std::string address = "127.0.0.1";  // of the store
   int port = 29500;
+  int restart = 0;                    // how often the launcher has started all of them anew: what stood in the store before is not theirs
   bool store_exists = false;          // torchrun's agent serves it; otherwise rank 0 does
   std::string launcher;               // "torchrun", "slurm", "mpi", "" (one process)
 };

@@ -111,13 +111,14 @@ Place from(std::map<std::string, std::string> environment) {
 TEST(PlaceTest, LaunchersAreRecognised) {
   const Place one = from({});
   EXPECT_EQ(one.size, 1);
-  const Place t = from({{"RANK", "3"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "1234"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+  const Place t = from({{"RANK", "3"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "h"}, {"MASTER_PORT", "1234"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}, {"TORCHELASTIC_RESTART_COUNT", "2"}});
   EXPECT_EQ(t.rank, 3);
   EXPECT_EQ(t.size, 8);
   EXPECT_EQ(t.local_rank, 1);
   EXPECT_EQ(t.address, "h");
   EXPECT_EQ(t.port, 1234);
   EXPECT_TRUE(t.store_exists);
+  EXPECT_EQ(t.restart, 2);
   const Place s = from({{"SLURM_PROCID", "2"}, {"SLURM_NTASKS", "4"}, {"SLURM_LOCALID", "0"}, {"SLURM_STEP_NODELIST", "gpu[03-05,9],login"}, {"SLURM_JOB_ID", "41007"}});
   EXPECT_EQ(s.launcher, "slurm");
   EXPECT_EQ(s.address, "gpu03");

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "nn/attention_kernels.h"
+#include "nn/flash_attention.h"
 
 namespace foil::nn {
 
@@ -65,11 +66,34 @@ at::Tensor attention_by_segment(const at::Tensor& q, const at::Tensor& k, const 
   return at::cat(outs);
 }
 
+// Flash attention: all segments in one call, the keys of a shared prefix repeated before each segment that sees them.
+at::Tensor attention_flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::vector<Segment>& segments) {
+  std::vector<int32_t> begins{0}, key_begins{0};
+  std::vector<int64_t> rows;
+  int64_t most = 1, most_keys = 1;
+  bool shared = false;
+  for (const Segment& s : segments) {
+    const auto before = int64_t(rows.size());
+    const auto add = [&](const Segment& of) {
+      for (int64_t r = of.begin; r < of.end; ++r) rows.push_back(r);
+    };
+    if (s.prefix >= 0) add(segments[size_t(s.prefix)]), shared = true;
+    add(s);
+    begins.push_back(int32_t(s.end)), key_begins.push_back(int32_t(rows.size()));
+    most = std::max(most, s.length()), most_keys = std::max(most_keys, int64_t(rows.size()) - before);
+  }
+  const auto here = [&](const auto& list, at::ScalarType type) { return at::tensor(list, type).to(q.device()); };
+  if (!shared) return flash::attend(q, k, v, here(begins, at::kInt), here(begins, at::kInt), most, most);
+  const at::Tensor index = here(rows, at::kLong);
+  return flash::attend(q, k.index_select(0, index), v.index_select(0, index), here(begins, at::kInt), here(key_begins, at::kInt), most, most_keys);
+}
+
 }  // namespace
 
 at::Tensor packed_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const std::vector<Segment>& segments) {
   FOIL_CHECK(q.dim() == 3 && k.sizes() == v.sizes() && q.size(1) % k.size(1) == 0 && !segments.empty() && segments.back().end == q.size(0));
   if (q.is_cpu() && q.scalar_type() == at::kFloat) return PackedAttention::apply(q, k, v, segments);
+  if (flash::applies(q.device(), q.scalar_type(), q.size(2))) return attention_flash(q, k, v, segments);
   return attention_by_segment(q, k, v, segments);
 }
 

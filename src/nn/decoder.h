@@ -2,6 +2,7 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -50,5 +51,10 @@ QueryKeyValue project(const ModelConfig& config, const Layer& layer, const at::T
 
 // Output projection, residual, norm, MLP, residual: [T, hidden] from x and the attended values [T, heads, d].
 at::Tensor finish_layer(const ModelConfig& config, const Layer& layer, const at::Tensor& x, const at::Tensor& attended);
+
+// The stream [T, hidden] of tokens [T] before the final norm, without autograd, with the fused weights: attend(layer, q, k, v) gives the
+// attended values [T, heads, d].
+at::Tensor cached_layers(const ModelConfig& config, const Decoder& decoder, const at::Tensor& tokens, const at::Tensor& positions, const RotaryTable& table,
+                         const std::function<at::Tensor(int64_t layer, const QueryKeyValue&)>& attend);
 
 }  // namespace foil::nn

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "nn/decode_step.h"
 #include "nn/kernels.h"
 #include "nn/paged_attention.h"
 #include "nn/team.h"
@@ -34,10 +35,16 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
   output_ = pack(decoder.output);
 }
 
+PackedDecoder::~PackedDecoder() = default;
+
 at::Tensor PackedDecoder::logits(const at::Tensor& hidden) const { return packed() ? output_.linear(hidden) : model_.logits(hidden); }
 
 at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
-  if (!packed()) return model_.step(batch, cache);
+  if (!packed()) {
+    if (!cache.token_major() || !DecodeStep::applies(batch)) return model_.step(batch, cache);
+    if (its_cache_ != &cache) elsewhere_ = std::make_unique<DecodeStep>(model_, cache), its_cache_ = &cache;
+    return elsewhere_->run(batch);
+  }
   FOIL_CHECK(!batch.sequences.empty() && batch.sequences.back().end == batch.tokens.size(0));
   at::NoGradGuard off;
   const ModelConfig& c = model_.config();

@@ -2,11 +2,13 @@
 //
 // On the CPU the matrix products are our own over packed weights, in f32 whatever the weights' type: nothing is packed per step, and a
 // row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All layers of a step run in one
-// parallel region (nn/team.h). Elsewhere it forwards to Transformer::step. Costs one copy of the matrices, in bf16 where that holds
+// parallel region (nn/team.h). Elsewhere decode steps go
+// through nn/decode_step.h and prompts through Transformer::step. Costs one copy of the matrices, in bf16 where that holds
 // them exactly, else in f32; holds a reference to the model, whose weights must not change meanwhile.
 #pragma once
 #include <ATen/ATen.h>
 
+#include <memory>
 #include <vector>
 
 #include "nn/decoder.h"
@@ -16,9 +18,12 @@
 
 namespace foil::nn {
 
+class DecodeStep;  // nn/decode_step.h
+
 class PackedDecoder {
  public:
   explicit PackedDecoder(const Transformer& model);
+  ~PackedDecoder();
   bool packed() const { return output_.defined(); }
   // Of the keys and values in a cache for this model: f32 when packed, else the weights' type.
   static at::ScalarType type_for(const Transformer& model);
@@ -33,6 +38,8 @@ class PackedDecoder {
     Panels qkv, o, gate, up, down;
   };
   const Transformer& model_;
+  mutable std::unique_ptr<DecodeStep> elsewhere_;  // for the cache of the first step
+  mutable const KvCache* its_cache_ = nullptr;
   at::Tensor embedding_, norm_;
   std::vector<PackedLayer> layers_;
   Panels output_;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "nn/flash_attention.h"
 #include "nn/kernels.h"
 
 namespace foil::nn {
@@ -14,38 +15,24 @@ namespace {
 
 constexpr int64_t kQueryBlock = 32;
 
-at::Tensor gathered_attention(const at::Tensor& q, const StepBatch& batch, KvCache& cache, int64_t layer) {
-  const int64_t group = q.size(1) / cache.keys(layer).size(1);
-  at::Tensor out = at::empty_like(q);
-  for (const auto& s : batch.sequences) {
-    std::vector<int64_t> ids(s.blocks.begin(), s.blocks.end());
-    const at::Tensor blocks = at::tensor(ids, at::kLong).to(q.device());
-    const int64_t rows = s.end - s.begin, length = s.context + rows;
-    // [blocks, kv_heads, …] → [kv_heads, tokens, d]
-    const at::Tensor keys = cache.keys(layer).index_select(0, blocks).permute({1, 0, 3, 2}).flatten(1, 2).slice(1, 0, length).to(q.scalar_type());
-    const at::Tensor values = cache.values(layer).index_select(0, blocks).permute({1, 0, 2, 3}).flatten(1, 2).slice(1, 0, length).to(q.scalar_type());
-    const at::Tensor mask = at::ones({rows, length}, q.options().dtype(at::kBool)).tril(s.context);
-    const at::Tensor queries = q.slice(0, s.begin, s.end).transpose(0, 1).unsqueeze(0);
-    out.slice(0, s.begin, s.end)
-        .copy_(at::scaled_dot_product_attention(queries, keys.repeat_interleave(group, 0).unsqueeze(0), values.repeat_interleave(group, 0).unsqueeze(0), mask)
-                   .squeeze(0)
-                   .transpose(0, 1));
-  }
-  return out;
-}
-
-void write_generic(const at::Tensor& k, const at::Tensor& v, const StepBatch& batch, KvCache& cache, int64_t layer) {
-  const int64_t bt = cache.block_tokens();
-  std::vector<int64_t> block, slot;
-  for (const auto& s : batch.sequences)
-    for (int64_t i = 0; i < s.end - s.begin; ++i) {
-      block.push_back(s.blocks[size_t((s.context + i) / bt)]);
-      slot.push_back((s.context + i) % bt);
-    }
-  const at::Tensor b = at::tensor(block, at::kLong).to(k.device()), o = at::tensor(slot, at::kLong).to(k.device());
-  // Advanced indices apart from each other put their dimension first: [T, kv_heads, d].
-  cache.keys(layer).index_put_({b, at::indexing::Slice(), at::indexing::Slice(), o}, k.to(cache.keys(layer).scalar_type()));
-  cache.values(layer).index_put_({b, at::indexing::Slice(), o}, v.to(cache.values(layer).scalar_type()));
+// Rows of all sequences padded to the longest: [S, R, …] with R = most_rows. Masked: the keys behind each row's own place.
+at::Tensor gathered_attention(const at::Tensor& q, const StepPlaces& p, const at::Tensor& keys, const at::Tensor& values) {
+  const int64_t sequences = p.table.size(0), rows = p.most_rows, heads = q.size(1), d = q.size(2), kv_heads = keys.size(2), group = heads / kv_heads;
+  const at::Tensor blocks = p.table.flatten();
+  const auto gathered = [&](const at::Tensor& side) {  // [S, kv_heads, K, d]
+    return side.index_select(0, blocks).view({sequences, p.table.size(1) * side.size(1), kv_heads, d}).transpose(1, 2).to(q.scalar_type());
+  };
+  const at::Tensor k = gathered(keys), v = gathered(values);
+  const at::Tensor first = p.begins.slice(0, 0, sequences).to(at::kLong).unsqueeze(1), end = p.begins.slice(0, 1).to(at::kLong).unsqueeze(1);  // [S, 1]
+  const at::Tensor offset = at::arange(rows, first.options());                                                                            // [R]
+  const at::Tensor row = at::minimum(first + offset, end - 1);                                                                            // [S, R], short ones repeat their last
+  const at::Tensor last_key = p.lengths.to(at::kLong).unsqueeze(1) - (end - row);                                                         // [S, R]
+  const at::Tensor mask = (at::arange(k.size(2), first.options()).view({1, 1, -1}) <= last_key.unsqueeze(2)).repeat({1, group, 1}).unsqueeze(1);  // [S, 1, G·R, K]
+  const at::Tensor queries = q.index_select(0, row.flatten()).view({sequences, rows, kv_heads, group, d}).permute({0, 2, 3, 1, 4}).reshape({sequences, kv_heads, group * rows, d});
+  const at::Tensor padded = at::scaled_dot_product_attention(queries, k, v, mask).view({sequences, kv_heads, group, rows, d}).permute({0, 3, 1, 2, 4}).reshape({sequences * rows, heads, d});
+  if (rows == 1) return padded;
+  const at::Tensor place = at::arange(q.size(0), first.options()), owner = at::searchsorted(p.begins.slice(0, 1).to(at::kLong), place, false, true);
+  return padded.index_select(0, owner * rows + place - p.begins.to(at::kLong).index_select(0, owner));
 }
 
 }  // namespace
@@ -99,11 +86,38 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
   }
 }
 
-at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const at::Tensor& v_in, const StepBatch& batch, KvCache& cache, int64_t layer_index) {
-  if (!q_in.is_cpu() || q_in.scalar_type() != at::kFloat || cache.keys(layer_index).scalar_type() != at::kFloat) {
-    write_generic(k_in, v_in, batch, cache, layer_index);
-    return gathered_attention(q_in, batch, cache, layer_index);
+StepPlaces step_places(const StepBatch& batch, const KvCache& cache) {
+  const int64_t bt = cache.block_tokens();
+  size_t most = 1;
+  for (const auto& s : batch.sequences) most = std::max(most, s.blocks.size());
+  StepPlaces out;
+  std::vector<int32_t> begins{0}, lengths, table;
+  std::vector<int64_t> slots;
+  for (const auto& s : batch.sequences) {
+    const int64_t rows = s.end - s.begin;
+    out.most_rows = std::max(out.most_rows, rows);
+    begins.push_back(int32_t(s.end)), lengths.push_back(int32_t(s.context + rows));
+    for (int64_t t = s.context; t < s.context + rows; ++t) slots.push_back(int64_t(s.blocks[size_t(t / bt)]) * bt + t % bt);
+    table.insert(table.end(), s.blocks.begin(), s.blocks.end());
+    table.resize(lengths.size() * most, int32_t(cache.blocks()));
   }
+  const at::Device device = cache.device();
+  out.begins = at::tensor(begins, at::kInt).to(device), out.slots = at::tensor(slots, at::kLong).to(device), out.lengths = at::tensor(lengths, at::kInt).to(device);
+  out.table = at::tensor(table, at::kInt).view({int64_t(lengths.size()), int64_t(most)}).to(device);
+  return out;
+}
+
+at::Tensor paged_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const StepPlaces& places, KvCache& cache, int64_t layer) {
+  const at::Tensor &keys = cache.keys(layer), &values = cache.values(layer);
+  keys.flatten(0, 1).index_copy_(0, places.slots, k.to(keys.scalar_type()));
+  values.flatten(0, 1).index_copy_(0, places.slots, v.to(values.scalar_type()));
+  if (flash::reads_blocks(q.device(), q.scalar_type(), q.size(2)) && keys.scalar_type() == q.scalar_type() && cache.block_tokens() % flash::kBlockTokens == 0)
+    return flash::attend_blocks(q, keys, values, places.begins, places.lengths, places.table, places.most_rows);
+  return gathered_attention(q, places, keys, values);
+}
+
+at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const at::Tensor& v_in, const StepBatch& batch, KvCache& cache, int64_t layer_index) {
+  FOIL_CHECK(!cache.token_major());
   const at::Tensor q = q_in.contiguous(), k = k_in.contiguous(), v = v_in.contiguous();
   const PagedLayer layer(cache, layer_index);
   const int64_t heads = q.size(1), q_row = heads * layer.d, kv_row = layer.kv_heads * layer.d;

@@ -8,10 +8,23 @@
 
 namespace foil::nn {
 
-// Writes k, v [T, kv_heads, d] of the step's tokens into layer `layer` of the cache, then returns the attended values [T, heads, d]
-// of q [T, heads, d]: each new token sees its sequence's context and the new tokens up to itself.
-// f32 on the CPU takes the own kernel; other devices and types gather each sequence's blocks and use scaled_dot_product_attention.
+// Writes k, v [T, kv_heads, d] of the step's tokens into layer `layer` of the cache (f32 on the CPU), then returns the attended values
+// [T, heads, d] of q [T, heads, d]: each new token sees its sequence's context and the new tokens up to itself.
 at::Tensor paged_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const StepBatch& batch, KvCache& cache, int64_t layer);
+
+// Where a step's rows lie in a token-major cache, on its device.
+struct StepPlaces {
+  at::Tensor begins;      // [S + 1] i32: first rows of the sequences, and the end of the last
+  at::Tensor slots;       // [T] i64: the place among all the cache's tokens that each new token takes
+  at::Tensor lengths;     // [S] i32: context and new tokens
+  at::Tensor table;       // [S, n] i32: their blocks; the spare block where a sequence has fewer
+  int64_t most_rows = 1;  // of one sequence
+};
+StepPlaces step_places(const StepBatch& batch, const KvCache& cache);
+
+// The same for a token-major cache, on any device: flash attention reads the blocks in place where it can, else they are gathered for
+// scaled_dot_product_attention. Shapes follow from those of its arguments alone, and the host waits for nothing (nn/recorded_work.h).
+at::Tensor paged_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const StepPlaces& places, KvCache& cache, int64_t layer);
 
 // The same in pieces, for callers that split the work themselves (nn/packed_decoder.cpp): raw f32 memory of one layer of a cache.
 struct PagedLayer {

@@ -172,17 +172,19 @@ Work Costs::sum(const std::string& stage) const {
     return w;
   }
   if (is("variant_")) {
-    Work w = preference() + evaluation(r.eval, eval_problems);
     for (const auto& v : r.study.variants)
       if (stage == "variant_" + v.name) {
         const VariantWork anew = work_of(r, v);
-        if (anew.samples) w = w + sum("policy_samples");
-        if (anew.reward_model) w = w + sum("reward_model");
-        if (anew.generator) w = w + sum("generator");
-        w = w + (anew.negatives ? sum("negatives") : Work{0, 0, 2 * right_and_wrong.generated, weights_});
-        for (int64_t round = 2; round <= anew.rounds; ++round) w = w + sum("round_2");
+        Costs its = *this;
+        its.r_ = anew.recipe;
+        Work w = its.preference() + its.evaluation(anew.recipe.eval, eval_problems);
+        if (anew.samples) w = w + its.sum("policy_samples");
+        if (anew.reward_model) w = w + its.sum("reward_model");
+        if (anew.generator) w = w + its.sum("generator");
+        w = w + (anew.negatives ? its.sum("negatives") : Work{0, 0, 2 * right_and_wrong.generated, weights_});
+        for (int64_t round = 2; round <= anew.recipe.rounds; ++round) w = w + its.sum("round_2");
+        return w;
       }
-    return w;
   }
   if (is("eval_pass_")) {
     EvalSection e = r.eval;

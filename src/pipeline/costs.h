@@ -35,7 +35,7 @@ class Costs {
   double activations(int64_t tokens, bool recompute) const;
   double sampled(int64_t first) const;
 
-  const Recipe r_;
+  Recipe r_;
   bool family_ = false;
   std::string device_;
   double prompt_ = 0, weights_ = 0, state_ = 0, cache_ = 0, rate_ = 0, bytes_each_ = 4;

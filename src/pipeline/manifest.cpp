@@ -60,6 +60,11 @@ void Manifest::finish(const std::string& stage, double seconds, std::vector<std:
   save();
 }
 
+void Manifest::forget(const std::string& stage) {
+  stages_.erase(stage);
+  std::erase(order_, stage);
+}
+
 void Manifest::pause(const std::string& stage, double seconds) {
   stages_.at(stage).seconds += seconds;
   save();

@@ -28,6 +28,7 @@ class Manifest {
   bool done(const std::string& stage, const std::string& key) const;  // same key, status done, outputs there
   void begin(const std::string& stage, const std::string& key);
   void finish(const std::string& stage, double seconds, std::vector<std::string> outputs, nlohmann::json facts);
+  void forget(const std::string& stage);                 // as if it had never run
   void pause(const std::string& stage, double seconds);  // cut short: keep the time spent
   nlohmann::json& header() { return header_; }           // recipe path, version, seed, machine
   void save() const;

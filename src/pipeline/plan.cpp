@@ -17,9 +17,11 @@ std::string plan_text(const Recipe& r) {
   out += fmt::format("{:<{}} {:<10} {:>10} {:>10} {:>9} {:>9}\n", "stage", width, "state", "generated", "trained", "time", "memory");
   double total = 0, peak = 0;
   auto tokens = [](double n) { return n <= 0 ? std::string("-") : n < 1e6 ? fmt::format("{:.0f} k", n / 1e3) : fmt::format("{:.1f} M", n / 1e6); };
+  std::map<std::string, std::string> keys;
   for (const auto& stage : all) {
     const auto* record = manifest.find(stage.name);
-    const std::string state = !stage.skip.empty() ? "skipped" : record ? record->status : "to do";
+    keys[stage.name] = stage_key(r, stage, keys);
+    const std::string state = !stage.skip.empty() ? "skipped" : !record ? "to do" : record->key != keys[stage.name] ? "changed" : record->status == "running" ? "begun" : manifest.done(stage.name, keys[stage.name]) ? "done" : "to do";
     const Work w = stage.skip.empty() ? costs.of(stage.name) : Work{};
     if (stage.skip.empty() && state != "done") total += w.seconds, peak = std::max(peak, w.bytes);
     out += fmt::format("{:<{}} {:<10} {:>10} {:>10} {:>9} {:>9}  {}\n", stage.name, width, state, tokens(w.generated), tokens(w.trained), w.seconds == 0 ? "-" : time_text(w.seconds),

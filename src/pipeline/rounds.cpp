@@ -46,7 +46,7 @@ void round_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
                    {report::eval_file(name), fmt::format("rounds/{}/{}", round, report::model_folder("dpo_plausible"))}, "",
                    {options_json(r.policy_samples), options_json(r.reward_model), options_json(r.generator), options_json(r.negatives), options_json(r.preference_data), options_json(r.preference),
                     options_json(r.views), options_json(r.eval), options_json(r.prompt), options_json(r.engine), options_json(r.model)},
-                   {}, [round](StageRun& run) { round_stage(run, round); }});
+                   {}, [round](StageRun& run) { round_stage(run, round); }, fmt::format("rounds/{}", round)});
     evaluated.push_back(name);
   }
 }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <thread>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -63,12 +64,18 @@ namespace {
 // One process a run folder: a second would mix its lines into the log.
 class FolderLock {
  public:
-  explicit FolderLock(const fs::path& folder) {
+  FolderLock(const fs::path& folder, bool wait) {
     fs::create_directories(folder);
     file_ = std::fopen((folder / ".lock").c_str(), "w");
     if (!file_) throw Error("cannot write into the run folder", folder.string(), "check its permissions");
-    if (flock(fileno(file_), LOCK_EX | LOCK_NB) != 0) {
+    if (wait && flock(fileno(file_), LOCK_EX | LOCK_NB) != 0) log_info("waiting for another foil that works in {}", folder.string());
+    while (flock(fileno(file_), LOCK_EX | LOCK_NB) != 0) {
+      if (wait && !interrupt_requested()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        continue;
+      }
       std::fclose(file_);
+      throw_if_interrupted();
       throw Error("another foil run is working in this folder", folder.string(), "wait for it, or choose another folder: --set output=…");
     }
   }
@@ -89,6 +96,17 @@ std::string input_mark(const fs::path& path) {
   throw Error("there is no such file or folder", path.string(), "the recipe names it; check the path");
 }
 
+}  // namespace
+
+std::string stage_key(const Recipe& recipe, const Stage& stage, const std::map<std::string, std::string>& keys) {
+  Json key = {{"stage", stage.name}, {"options", stage.key}, {"skip", stage.skip}, {"seed", recipe.seed}};
+  for (const auto& need : stage.needs) key["needs"][need] = keys.at(need);
+  for (const auto& input : stage.inputs) key["inputs"].push_back(input_mark(input));
+  return text_hash(key.dump());
+}
+
+namespace {
+
 double seconds_since(std::chrono::steady_clock::time_point t) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count(); }
 
 std::string now_text() {
@@ -105,7 +123,7 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
   const fs::path folder = recipe.output;
   const bool first = !options.ranks || options.ranks->first();
   std::optional<FolderLock> lock;
-  if (first) lock.emplace(folder);
+  if (first) lock.emplace(folder, options.wait);
   auto list = stages(recipe);
   std::vector<std::string> names;
   for (const auto& s : list) names.push_back(s.name);
@@ -120,27 +138,30 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
     header["name"] = recipe.name, header["description"] = recipe.description, header["recipe"] = recipe_path.string(), header["seed"] = recipe.seed;
     header["command"] = options.command;
     if (!header.contains("started")) header["started"] = now_text();
+    bool again = false;
+    for (const auto& stage : list) {
+      again |= stage.name == options.from;
+      if (again) {
+        manifest->forget(stage.name);
+        if (!stage.nested.empty()) fs::remove(folder / stage.nested / report::kManifestFile);
+      }
+      if (stage.name == options.until) break;
+    }
     write_file(folder / report::kConfigFile, config::to_yaml(recipe));
     manifest->save();
   }
 
   std::map<std::string, std::string> keys;
-  bool reached_from = options.from.empty();
   for (size_t i = 0; i < list.size(); ++i) {
     const Stage& stage = list[i];
     throw_if_interrupted();
     std::string decision;  // the first rank's
     if (first) {
-      Json key = {{"stage", stage.name}, {"options", stage.key}, {"skip", stage.skip}, {"seed", recipe.seed}};
-      for (const auto& need : stage.needs) key["needs"][need] = keys.at(need);
-      for (const auto& input : stage.inputs) key["inputs"].push_back(input_mark(input));
-      keys[stage.name] = text_hash(key.dump());
-      const bool again = !options.from.empty() && (reached_from || stage.name == options.from);
-      reached_from |= stage.name == options.from;
-      decision = !stage.skip.empty() ? "skipped" : !again && manifest->done(stage.name, keys[stage.name]) ? "done" : "running";
+      keys[stage.name] = stage_key(recipe, stage, keys);
+      decision = !stage.skip.empty() ? "skipped" : manifest->done(stage.name, keys[stage.name]) ? "done" : "running";
       if (decision == "running") {
         const auto* before = manifest->find(stage.name);
-        const bool resume = before && before->status == "running" && before->key == keys[stage.name] && !again;
+        const bool resume = before && before->status == "running" && before->key == keys[stage.name];
         if (!resume) fs::remove_all(folder / ("checkpoints/" + stage.name));
         manifest->begin(stage.name, keys[stage.name]);
       }

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,7 @@ struct StageRun {
   template <class F>
   void once(const std::string& what, const F& work) {
     if (first()) work();
-    if (ranks) ranks->meet(stage + ": " + what);
+    if (ranks) ranks->meet_patiently(stage + ": " + what);
   }
   // A file name of this rank's own beside the others'.
   std::string own(const std::string& relative) const { return ranks ? relative + fmt::format(".rank{}", ranks->rank()) : relative; }
@@ -56,8 +57,12 @@ struct Stage {
   nlohmann::json key;                        // the recipe's part that its result depends on
   std::vector<std::filesystem::path> inputs; // files outside the run folder it reads
   std::function<void(StageRun&)> run;
+  std::string nested = {};                   // relative folder of the run inside it: done anew with it by `from`
   bool shared = false;                       // several ranks run it together; else the first alone, and the others wait
 };
+
+// What a stage's result depends on, as a hash; `keys`: those of the stages it needs. Throws Error where an input file is not there.
+std::string stage_key(const Recipe& recipe, const Stage& stage, const std::map<std::string, std::string>& keys);
 
 // The stages of a recipe, in order.
 std::vector<Stage> stages(const Recipe& recipe);
@@ -66,6 +71,7 @@ struct RunOptions {
   std::string from, until;                   // stage names; empty: all
   std::string command;                       // for the manifest
   dist::Ranks* ranks = nullptr;              // processes that share the run folder; not owned; null: this one alone
+  bool wait = false;                         // while another foil works in the folder; else that is an error
 };
 
 // Runs what is not done. `from` makes that stage and all after it run again. Returns the run folder.

@@ -15,7 +15,7 @@ namespace foil::pipeline {
 // Rendered prompts by problem id.
 std::map<std::string, std::string> prompt_map(const StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems);
 
-// The policy's samples as the recipe has them: the run's own file, or the one that takes its place.
+// The policy's samples, with the scores that the stages so far have added.
 std::vector<Sample> policy_sample_file(const StageRun& run);
 // The same, with judge and policy_logprob in their scores; the run's file is brought up to date.
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems);

@@ -98,7 +98,18 @@ void rl(StageRun& run) {
 
 void policy_samples(StageRun& run) {
   const auto& s = run.recipe.policy_samples;
-  auto samples = stage_samples(run, s, sampled_problems(run, s), run.model("rl"), "policy", "sampling the policy");
+  std::vector<Sample> samples;
+  if (s.use.empty()) {
+    samples = stage_samples(run, s, sampled_problems(run, s), run.model("rl"), "policy", "sampling the policy");
+  } else {  // a copy: later stages add their scores to it
+    samples = read_jsonl<Sample>(s.use);
+    const auto problems = run.training_problems();
+    const ProblemIndex index(problems);
+    const size_t unknown = std::erase_if(samples, [&](const Sample& x) { return !index.find(x.problem_id); });
+    if (samples.empty()) throw Error("no sample answers a training problem", s.use, "its problem_id must be those of data.train");
+    if (unknown > 0) log_warning("{} samples of {} answer no training problem and are left out", unknown, s.use);
+    verify_samples(index, samples);
+  }
   size_t right = 0, unreadable = 0;
   for (const auto& s : samples) right += s.correct.value_or(false), unreadable += !s.correct;
   run.facts["samples"] = samples.size(), run.facts["right_share"] = double(right) / double(samples.size()), run.facts["unreadable"] = unreadable;
@@ -108,8 +119,7 @@ void policy_samples(StageRun& run) {
 }  // namespace
 
 std::vector<Sample> policy_sample_file(const StageRun& run) {
-  const auto& use = run.recipe.policy_samples.use;
-  return read_jsonl<Sample>(use.empty() ? run.path(report::samples_file("policy")) : fs::path(use));
+  return read_jsonl<Sample>(run.path(report::samples_file("policy")));
 }
 
 static void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
@@ -451,7 +461,7 @@ std::vector<Stage> stages(const Recipe& r) {
                  !r.sft.enabled ? "disabled" : replaced(r.sft.use), {options_json(r.sft), prompt, model}, used(r.sft.use), sft});
   out.push_back({"rl", "RL with verifiable rewards: the policy", {"sft"}, {model_folder("rl")}, !r.rl.enabled ? "disabled" : replaced(r.rl.use),
                  {options_json(r.rl), prompt, model, engine}, joined(used(r.rl.use), joined(used(r.rl.train.replay), used(r.rl.train.inject == "solutions" ? "" : r.rl.train.inject))), rl});
-  out.push_back({"policy_samples", "the policy's right and wrong answers", {"rl"}, {report::samples_file("policy")}, replaced(r.policy_samples.use),
+  out.push_back({"policy_samples", r.policy_samples.use.empty() ? "the policy's right and wrong answers" : "the right and wrong answers of " + r.policy_samples.use, {"rl", "data"}, {report::samples_file("policy")}, "",
                  {options_json(r.policy_samples), prompt, engine}, used(r.policy_samples.use), policy_samples});
   const bool rm_made = r.reward_model.enabled && r.reward_model.use.empty();
   out.push_back({"reward_model", rm_made ? "reward model on right and wrong answers" : "scores of the given reward model", {"policy_samples"},

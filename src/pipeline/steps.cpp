@@ -44,7 +44,7 @@ std::vector<Sample> chosen_samples(const StageRun& run) {
   const StepsSection& s = run.recipe.steps;
   const auto problems = sampled_problems(run, s.sampling);
   const ProblemIndex index(problems);
-  const auto& use = !s.sampling.use.empty() ? s.sampling.use : run.recipe.policy_samples.use;
+  const auto& use = s.sampling.use;
   auto samples = read_jsonl<Sample>(use.empty() ? run.path(report::samples_file("policy")) : fs::path(use));
   if (!use.empty()) {
     std::erase_if(samples, [&](const Sample& x) { return !index.find(x.problem_id); });

@@ -377,11 +377,11 @@ eval::StudyTable run_study(Recipe base, const fs::path& recipe_path, const Study
   own.study = {};
   if (own.goals.empty()) own.goals = {base.rl.enabled ? "rl" : base.sft.enabled ? "sft" : "model", "data"};
   if (std::find(own.goals.begin(), own.goals.end(), "sft") == own.goals.end() && base.sft.enabled) own.goals.push_back("sft");
-  run(own, recipe_path, {"", "", options.command}, [&](size_t i, size_t n, const Stage& stage, const std::string& state, double s) { announce(0, i, n, stage, state, s); });
+  run(own, recipe_path, {.command = options.command, .wait = true}, [&](size_t i, size_t n, const Stage& stage, const std::string& state, double s) { announce(0, i, n, stage, state, s); });
   eval::StudyTable table;
   for (int64_t seed = 1; seed <= options.seeds; ++seed) {
     if (!options.only.empty() && std::find(options.only.begin(), options.only.end(), seed) == options.only.end()) continue;
-    run(seed_recipe(base, options.kind, seed), recipe_path, {"", "", options.command},
+    run(seed_recipe(base, options.kind, seed), recipe_path, {.command = options.command},
         [&](size_t i, size_t n, const Stage& stage, const std::string& state, double s) { announce(seed, i, n, stage, state, s); });
     table = study_table(base, options, notes);
     const fs::path to = fs::path(base.output) / "study";

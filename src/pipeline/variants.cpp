@@ -31,16 +31,16 @@ Recipe changed(const Recipe& base, const Variant& variant) {
   return out;
 }
 
-std::string last_policy(const VariantWork& work) { return work.rounds > 1 ? fmt::format("round_{}", work.rounds) : "dpo_plausible"; }
+std::string last_policy(const Recipe& r) { return r.rounds > 1 ? fmt::format("round_{}", r.rounds) : "dpo_plausible"; }
 
 Recipe variant_recipe(const StageRun& run, const Variant& variant) {
   const VariantWork work = work_of(run.recipe, variant);
-  Recipe r = changed(run.recipe, variant);
+  Recipe r = work.recipe;
   r.name = run.recipe.name + ", " + variant.name;
   r.output = run.path("variants/" + variant.name).string();
   r.study = {}, r.steps = {}, r.self_training = {};
   r.eval.max_negative_flips.reset();
-  r.goals = {work.rounds > 1 ? last_policy(work) : "eval_dpo_plausible", "audit"};
+  r.goals = {r.rounds > 1 ? last_policy(r) : "eval_dpo_plausible", "audit"};
   if (r.model.path.empty()) r.model.path = run.model("start").string();
   if (r.sft.enabled && r.sft.use.empty()) r.sft.use = run.model("sft").string();
   if (r.rl.enabled && r.rl.use.empty()) r.rl.use = run.model("rl").string();
@@ -51,9 +51,21 @@ Recipe variant_recipe(const StageRun& run, const Variant& variant) {
   return r;
 }
 
+// Files that a recipe's stages from the RL policy on read, beside what the run makes.
+std::vector<fs::path> given_files(Recipe r) {
+  r.study = {}, r.goals.clear();
+  std::vector<fs::path> out;
+  bool after = false;
+  for (const Stage& stage : stages(r)) {
+    if (after) out.insert(out.end(), stage.inputs.begin(), stage.inputs.end());
+    after |= stage.name == "rl";
+  }
+  return out;
+}
+
 void variant_stage(StageRun& run, const Variant& variant) {
   const Recipe recipe = variant_recipe(run, variant);
-  nested_run(run, recipe, variant.name, last_policy(work_of(run.recipe, variant)), "variant_" + variant.name);
+  nested_run(run, recipe, variant.name, last_policy(recipe), "variant_" + variant.name);
   const auto audit = Json::parse(read_file(fs::path(recipe.output) / report::kAuditFile)).get<eval::AuditResult>();
   if (const auto it = audit.separability.find("plausible"); it != audit.separability.end())
     run.facts["auc_words"] = it->second.words.auc.value, run.facts["auc_format"] = it->second.format.auc.value;
@@ -86,18 +98,17 @@ std::vector<Variant> usual_variants(const Recipe& r) {
 void check_variant(const Recipe& recipe, const Variant& variant) { changed(recipe, variant); }
 
 VariantWork work_of(const Recipe& recipe, const Variant& variant) {
-  VariantWork work;
-  const Recipe r = changed(recipe, variant);
+  VariantWork work{changed(recipe, variant)};
+  const Recipe& r = work.recipe;
   for (const auto& option : variant.set) {
     work.samples |= begins(option, {"policy_samples."});
     work.reward_model |= begins(option, {"reward_model."});
     work.generator |= begins(option, {"generator."});
     work.negatives |= begins(option, {"negatives.source", "negatives.sampling", "engine."});
   }
-  work.rounds = r.rounds;
   work.from_generator = r.negatives.source == NegativeSource::kGenerator && r.negatives.sampling.from != Answers::kEndpoint;
   work.reward_model |= work.samples || r.rounds > 1;
-  work.generator |= work.reward_model || r.rounds > 1;
+  work.generator |= work.reward_model;
   work.negatives |= work.generator || !work.from_generator;
   return work;
 }
@@ -105,13 +116,13 @@ VariantWork work_of(const Recipe& recipe, const Variant& variant) {
 void variant_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {
   for (const auto& variant : r.study.variants) {
     const VariantWork work = work_of(r, variant);
-    const Recipe c = changed(r, variant);
+    const Recipe& c = work.recipe;
     const std::string name = "variant_" + variant.name;
     Stage stage{name, variant.set.empty() ? "the recipe as it is" : fmt::format("the recipe with {}", fmt::join(variant.set, ", ")), {"data", "rl", "policy_samples", "reward_model"},
                 {report::eval_file(name), "variants/" + variant.name + "/" + report::model_folder("dpo_plausible")}, "",
                 {options_json(c.policy_samples), options_json(c.reward_model), options_json(c.generator), options_json(c.negatives), options_json(c.preference_data), options_json(c.preference),
                  options_json(c.views), options_json(c.eval), options_json(c.prompt), options_json(c.engine), options_json(c.model), c.rounds},
-                {}, [variant](StageRun& run) { variant_stage(run, variant); }};
+                given_files(c), [variant](StageRun& run) { variant_stage(run, variant); }, "variants/" + variant.name};
     if (!work.generator && work.from_generator) stage.needs.push_back("generator");
     if (!work.negatives) stage.needs.push_back("negatives_generator");
     out.push_back(std::move(stage));

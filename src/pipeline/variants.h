@@ -16,11 +16,11 @@ std::vector<Variant> usual_variants(const Recipe& recipe);
 // policy, problems, evaluation).
 void check_variant(const Recipe& recipe, const Variant& variant);
 
-// What has to be made anew for a variant; the rest is taken over.
+// A variant's recipe, and what has to be made anew for it; the rest is taken over.
 struct VariantWork {
+  Recipe recipe;
   bool samples = false, reward_model = false, generator = false, negatives = false;
   bool from_generator = true;  // its negatives come from a generator trained here
-  int64_t rounds = 1;
 };
 VariantWork work_of(const Recipe& recipe, const Variant& variant);
 

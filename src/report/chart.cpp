@@ -94,6 +94,7 @@ const char* css(Colour colour) {
     case Colour::kOrange: return "var(--c-orange)";
     case Colour::kGreen: return "var(--c-green)";
     case Colour::kPurple: return "var(--c-purple)";
+    case Colour::kPink: return "var(--c-pink)";
     case Colour::kRed: return "var(--c-red)";
   }
   return "currentColor";

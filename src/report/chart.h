@@ -12,7 +12,7 @@
 
 namespace foil::report {
 
-enum class Colour { kGrey, kSlate, kBlue, kOrange, kGreen, kPurple, kRed };
+enum class Colour { kGrey, kSlate, kBlue, kOrange, kGreen, kPurple, kRed, kPink };
 const char* css(Colour colour);  // "var(--green)"
 
 struct Series {

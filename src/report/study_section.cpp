@@ -28,13 +28,25 @@ std::string figure_table(const eval::StudyTable& t) {
   return html + "</table></div>";
 }
 
-std::string pass_table(const eval::StudyTable& t) {
+// pass@k of rows that have it up to many k: curves, and the figures below them.
+std::string passes(const eval::StudyTable& t) {
+  static constexpr Colour kLines[] = {Colour::kGrey, Colour::kBlue, Colour::kOrange, Colour::kGreen, Colour::kPurple, Colour::kRed, Colour::kPink, Colour::kSlate};
+  std::vector<Series> curves;
+  for (const auto& row : t.rows) {
+    if (row.pass_at.empty() || row.pass_at.rbegin()->first <= 8 || curves.size() == std::size(kLines)) continue;
+    Series curve{row.label, {}, kLines[curves.size()]};
+    for (const auto& [k, value] : row.pass_at) curve.points.emplace_back(double(k), value);
+    curves.push_back(std::move(curve));
+  }
   std::set<int64_t> ks;
   for (const auto& row : t.rows)
     if (!row.pass_at.empty() && row.pass_at.rbegin()->first > 8)
       for (const auto& [k, value] : row.pass_at) ks.insert(k);
   if (ks.empty()) return "";
-  std::string html = "<p>pass@k: the chance that at least one of k answers is right, mean over splits and seeds.</p><div class='scroll'><table><tr><th></th>";
+  std::string html = "<div class='charts'>" +
+                     line_chart(curves, {.title = "pass@k: at least one of k answers right", .note = "mean over splits and seeds, unbiased estimate; a curve that flattens early means less exploration",
+                                         .x_label = "k (doubling)", .as_percent = true, .log_x = true, .markers = true}) +
+                     "</div><div class='scroll'><table><tr><th>pass@</th>";
   for (const auto k : ks) html += fmt::format("<th>{}</th>", k);
   html += "</tr>";
   for (const auto& row : t.rows) {
@@ -73,7 +85,7 @@ std::string study_section(const RunData& run) {
       }
       html += "<td>" + (row.negative_flips ? percent(*row.negative_flips) : std::string("–")) + "</td></tr>";
     }
-    html += "</table></div>" + figure_table(t) + pass_table(t);
+    html += "</table></div>" + figure_table(t) + passes(t);
     for (const auto& note : t.notes) html += "<p>" + escape(note) + "</p>";
   }
   return html;

@@ -5,10 +5,10 @@ namespace foil::report {
 const char* style_sheet() {
   return R"css(
 :root{color-scheme:light dark;--bg:#fff;--soft:#f5f6f8;--line:#dfe3e8;--text:#1c2128;--dim:#5c6670;--link:#0b5cad;
---c-grey:#8a939c;--c-slate:#51606f;--c-blue:#1f6fd1;--c-orange:#c2620a;--c-green:#128256;--c-purple:#7a46c2;--c-red:#c0303a;
+--c-grey:#8a939c;--c-slate:#51606f;--c-blue:#1f6fd1;--c-orange:#c2620a;--c-green:#128256;--c-purple:#7a46c2;--c-red:#c0303a;--c-pink:#c23f93;
 --good:#e5f4ec;--bad:#fbeaea;--hint:#fff6dd}
 @media (prefers-color-scheme:dark){:root{--bg:#14171b;--soft:#1d2126;--line:#343b43;--text:#e4e8ec;--dim:#9aa5b0;--link:#7db8f5;
---c-grey:#8b95a0;--c-slate:#a3b1bf;--c-blue:#62a4f4;--c-orange:#f0a04b;--c-green:#4fc48f;--c-purple:#b692f0;--c-red:#f0787f;
+--c-grey:#8b95a0;--c-slate:#a3b1bf;--c-blue:#62a4f4;--c-orange:#f0a04b;--c-green:#4fc48f;--c-purple:#b692f0;--c-red:#f0787f;--c-pink:#f08fce;
 --good:#17332a;--bad:#3d2023;--hint:#38311b}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans","Liberation Sans",sans-serif}

@@ -1,7 +1,5 @@
 #include "rollout/engine.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -34,8 +32,6 @@ std::string LocalEngine::describe() const {
   const auto& c = model_->config();
   return fmt::format("local {} {:.3g} M {}", c.model_type, double(c.parameters()) / 1e6, c10::toString(model_->type()));
 }
-
-static at::Tensor on_cpu(const at::Tensor& logits) { return logits.to(at::kCPU).contiguous(); }
 
 namespace {
 
@@ -76,6 +72,9 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
   }
   for (const int32_t id : params.stop_tokens) stop_ids.push_back(id);
 
+  const at::ScalarType cache_type = nn::PackedDecoder::type_for(*model_);
+  const int64_t bt = nn::KvCache::usable_block_tokens(config, options_.block_tokens, model_->device(), cache_type);
+
   // The pool: as many blocks as the memory allows, but no more than the work can use.
   std::vector<GroupState> groups(request.prompts.size());
   int64_t wanted = 0;
@@ -90,22 +89,20 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       throw Error(fmt::format("the prompt has {} tokens; the model's context is {}", length, config.max_position_embeddings), prompt.problem_id,
                   "drop the problem, use fewer few-shot examples, or a model with a longer context");
     g.max_tokens = std::min<int64_t>(params.max_tokens, config.max_position_embeddings - length);
-    const int64_t bt = options_.block_tokens;
     wanted += (length + bt - 1) / bt + request.samples_per_prompt * ((length + g.max_tokens + bt - 1) / bt - length / bt);
   }
-  const int64_t affordable = options_.kv_memory_mb * (int64_t{1} << 20) / nn::KvCache::bytes_per_block(config, options_.block_tokens, nn::PackedDecoder::type_for(*model_));
-  sched::Scheduler scheduler({std::max<int64_t>(1, std::min(affordable, wanted)), options_.block_tokens, options_.max_sequences, options_.prefill_tokens});
+  const int64_t affordable = options_.kv_memory_mb * (int64_t{1} << 20) / nn::KvCache::bytes_per_block(config, bt, cache_type);
+  sched::Scheduler scheduler({std::max<int64_t>(1, std::min(affordable, wanted)), bt, options_.max_sequences, options_.prefill_tokens});
   for (const GroupState& g : groups)
     scheduler.add({int64_t(g.prompt.size()), request.samples_per_prompt, g.max_tokens}, request.prompts[g.request_index].problem_id);
   const nn::PackedDecoder decoder(*model_);
-  nn::KvCache cache(config, scheduler.pool().blocks(), options_.block_tokens, model_->device(), nn::PackedDecoder::type_for(*model_));
+  nn::KvCache cache(config, scheduler.pool().blocks(), bt, model_->device(), cache_type);
 
   const auto n = size_t(request.samples_per_prompt);
   std::vector<Sample> samples(groups.size() * n);
   std::map<std::pair<int32_t, int32_t>, Live> live;
   std::optional<Progress> progress;  // an empty label: a loop above shows its own
   if (!label_.empty()) progress.emplace(label_, samples.size(), "samples");
-  const int64_t vocab = config.vocab_size;
 
   // Takes a draw into a sample; true when the sample is finished.
   auto accept = [&](Live& s, const Draw& draw, int64_t max_tokens) {
@@ -149,9 +146,8 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
         batch.sequences.push_back({begin, int64_t(tokens.size()), 0, p.blocks});
       }
       statistics_.prompt_tokens += int64_t(tokens.size());
-      batch.tokens = at::tensor(tokens, at::kLong).to(model_->device());
-      batch.positions = at::tensor(positions, at::kLong).to(model_->device());
-      const at::Tensor rows = on_cpu(decoder.logits(decoder.step(batch, cache)));
+      batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
+      const at::Tensor rows = decoder.logits(decoder.step(batch, cache));
       for (size_t i = 0; i < plan.prefills.size(); ++i) groups[size_t(plan.prefills[i].group)].first_logits = rows[int64_t(i)];
     }
     for (const int32_t g : scheduler.groups_with_waiting_samples()) {
@@ -159,14 +155,17 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       const std::string& problem_id = request.prompts[group.request_index].problem_id;
       std::vector<int32_t> started;
       for (const auto& copy : scheduler.start(g, started)) cache.copy_block(copy.from, copy.to);
-      for (const int32_t index : started) {
+      std::vector<double> uniforms;
+      for (const int32_t index : started) uniforms.push_back(token_uniform(request.seed, hash64(problem_id), uint64_t(request.first_sample_id + index), 0));
+      const auto draws = uniforms.empty() ? std::vector<Draw>{} : sample_rows(group.first_logits.unsqueeze(0).expand({int64_t(uniforms.size()), -1}), params, uniforms);
+      for (size_t i = 0; i < started.size(); ++i) {
+        const int32_t index = started[i];
         Live s{size_t(g) * n + size_t(index), hash64(problem_id)};
         Sample& out = samples[s.slot];
         out.problem_id = problem_id;
         out.sample_id = request.first_sample_id + index;
         out.source = request.source;
-        const Draw draw = sample_row(group.first_logits.const_data_ptr<float>(), vocab, params, token_uniform(request.seed, s.problem_key, uint64_t(out.sample_id), 0));
-        const bool finished = accept(s, draw, group.max_tokens);
+        const bool finished = accept(s, draws[i], group.max_tokens);
         if (!finished) live.emplace(std::pair{g, index}, std::move(s));
         if (finished)
           for (size_t r = scheduler.running().size(); r-- > 0;)
@@ -186,17 +185,10 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       tokens.push_back(s.next), positions.push_back(run.context);
       batch.sequences.push_back({at, at + 1, run.context, run.blocks});
     }
-    batch.tokens = at::tensor(tokens, at::kLong).to(model_->device());
-    batch.positions = at::tensor(positions, at::kLong).to(model_->device());
-    const at::Tensor rows = on_cpu(decoder.logits(decoder.step(batch, cache)));
-    const float* p = rows.const_data_ptr<float>();
-    std::vector<Draw> draws(order.size());
-    at::parallel_for(0, int64_t(order.size()), std::max<int64_t>(1, 16384 / vocab), [&](int64_t a, int64_t b) {
-      for (int64_t i = a; i < b; ++i) {
-        const Live& s = *order[size_t(i)];
-        draws[size_t(i)] = sample_row(p + i * vocab, vocab, params, token_uniform(request.seed, s.problem_key, uint64_t(samples[s.slot].sample_id), s.tokens.size()));
-      }
-    });
+    batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
+    std::vector<double> uniforms;
+    for (const Live* s : order) uniforms.push_back(token_uniform(request.seed, s->problem_key, uint64_t(samples[s->slot].sample_id), s->tokens.size()));
+    const auto draws = sample_rows(decoder.logits(decoder.step(batch, cache)), params, uniforms);
     ++statistics_.steps;
     for (size_t i = running.size(); i-- > 0;) {
       ++running[i].context;
@@ -224,7 +216,7 @@ std::vector<std::vector<float>> LocalEngine::next_token_logprobs(const std::vect
       last.push_back(packer.tokens() - 1);
     }
     const at::Tensor hidden = model_->hidden(packer.build(model_->device())).index_select(0, at::tensor(last, at::kLong).to(model_->device()));
-    const at::Tensor rows = at::log_softmax(on_cpu(model_->logits(hidden)), 1).index_select(1, index).contiguous();
+    const at::Tensor rows = at::log_softmax(model_->logits(hidden), 1).to(at::kCPU).index_select(1, index).contiguous();
     for (size_t r = 0; r < last.size(); ++r) {
       const float* p = rows.const_data_ptr<float>() + r * candidates.size();
       out.emplace_back(p, p + candidates.size());

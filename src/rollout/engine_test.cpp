@@ -17,13 +17,15 @@ static std::shared_ptr<const text::Tokenizer> words() {
   return t;
 }
 
-static std::shared_ptr<nn::Transformer> model(const std::string& type = "llama") {
+// "… f64": weights that the CPU's own kernels do not take, so that what runs on an accelerator runs here.
+static std::shared_ptr<nn::Transformer> model(const std::string& name = "llama") {
+  const std::string type = name.substr(0, name.find(' '));
   nn::ModelConfig c;
   c.model_type = type;
   c.vocab_size = words()->vocab_size(), c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 2;
   c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8, c.max_position_embeddings = 128;
   c.attention_bias = type == "qwen2", c.qk_norm = type == "qwen3";
-  auto m = nn::Transformer::random(c, 5);
+  auto m = nn::Transformer::random(c, 5, at::kCPU, type == name ? at::kFloat : at::kDouble);
   for (auto& [name, t] : m.parameters())
     if (t.dim() == 2) t.mul_(6);
   return std::make_shared<nn::Transformer>(std::move(m));
@@ -46,7 +48,7 @@ static std::vector<std::vector<int32_t>> tokens_of(const std::vector<Sample>& sa
 }
 
 class EngineFor : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(All, EngineFor, testing::Values("llama", "qwen2", "qwen3"));
+INSTANTIATE_TEST_SUITE_P(All, EngineFor, testing::Values("llama", "qwen2", "qwen3", "llama f64", "qwen2 f64", "qwen3 f64"));
 
 TEST_P(EngineFor, GreedyEqualsTheUncachedForwardPass) {
   const auto m = model(GetParam());
@@ -103,6 +105,21 @@ TEST(Engine, DeterministicSamplesDoNotDependOnOrderBatchMemoryOrThreads) {
   r.first_sample_id = 2;
   r.samples_per_prompt = 1;
   EXPECT_EQ(a.generate(r)[6].token_ids, first[2].token_ids);
+}
+
+TEST(Engine, FixedShapesGiveTheSamplesOfTheOwnKernels) {
+  const auto m = model();
+  auto wide = std::make_shared<nn::Transformer>(m->config(), at::kCPU, at::kDouble);
+  for (auto& [name, t] : wide->parameters()) t.copy_(m->parameters().at(name));
+  EngineOptions narrow;
+  narrow.max_sequences = 3, narrow.block_tokens = 4, narrow.prefill_tokens = 5;
+  for (const double temperature : {0.0, 1.0}) {
+    const auto r = request(7, temperature == 0 ? 1 : 4, temperature);
+    LocalEngine own(m, words(), {}), a(wide, words(), {}), b(wide, words(), narrow);
+    const auto expected = tokens_of(own.generate(r));
+    EXPECT_EQ(tokens_of(a.generate(r)), expected);
+    EXPECT_EQ(tokens_of(b.generate(r)), expected);
+  }
 }
 
 TEST(Engine, StopsAtStringsTokensAndLength) {
@@ -179,6 +196,30 @@ TEST(Sampler, TruncationsAndFrequencies) {
   expect(s, {0.25 / z, 0.0625 / z, 0.0225 / z, 0.01 / z});
   s.temperature = 0;
   EXPECT_EQ(sample_row(logits.data(), 4, s, 0.99).token, 0);
+}
+
+TEST(Sampler, TensorsDrawWhatTheRowsDraw) {
+  Stream random(2, "rows");
+  const int64_t n = 200, vocab = 300;
+  at::Tensor logits = at::empty({n, vocab});
+  for (int64_t i = 0; i < logits.numel(); ++i) logits.mutable_data_ptr<float>()[i] = float(3 * random.normal());
+  logits[3][17] = logits[3][40] = 30;  // equal at the top
+  std::vector<double> uniforms;
+  for (int64_t i = 0; i < n; ++i) uniforms.push_back(random.uniform());
+  std::vector<SamplingParams> cases(9);
+  cases[1].temperature = 0, cases[2].temperature = 0.6, cases[3].top_k = 20, cases[4].top_p = 0.9, cases[5].min_p = 0.05, cases[6].top_k = 300;
+  cases[7].top_k = 50, cases[7].top_p = 0.8, cases[7].min_p = 0.02, cases[7].temperature = 1.3, cases[8].top_p = 1e-6;
+  for (const auto& params : cases) {
+    const auto rows = sample_rows(logits, params, uniforms), tensors = sample_rows_by_tensors(logits, params, uniforms);
+    int64_t other = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      other += rows[i].token != tensors[i].token;
+      if (rows[i].token == tensors[i].token) {
+        EXPECT_NEAR(rows[i].logprob, tensors[i].logprob, 1e-4);
+      }
+    }
+    EXPECT_LE(other, 1) << params.temperature << " " << params.top_k << " " << params.top_p << " " << params.min_p;
+  }
 }
 
 }  // namespace foil::rollout

@@ -1,5 +1,7 @@
 #include "rollout/sampler.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -79,6 +81,57 @@ Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params
   FOIL_CHECK(token >= 0, "no token can be drawn: the logits are not finite");
   const bool whole = floor <= 0;
   return {token, whole ? logits[token] * scale - lse : logits[token] * scale - lse - float(std::log(mass))};
+}
+
+std::vector<Draw> sample_rows_by_tensors(const at::Tensor& logits, const SamplingParams& params, const std::vector<double>& uniforms) {
+  at::NoGradGuard off;
+  const int64_t vocab = logits.size(1);
+  const bool greedy = params.temperature <= 0;
+  const at::Tensor scaled = greedy ? logits : logits * (1.0 / params.temperature), lse = scaled.logsumexp(1, true);
+  at::Tensor token, correction;
+  if (greedy) {
+    const at::Tensor ids = at::arange(vocab, logits.options().dtype(at::kLong));
+    token = at::where(logits == logits.amax(1, true), ids, vocab - 1).amin(1, true);
+  } else {
+    const at::Tensor p = (scaled - lse).exp();
+    at::Tensor floor = at::zeros({logits.size(0), 1}, p.options());
+    const auto surviving = [&](const at::Tensor& x) { return at::where(x >= floor, x, 0).to(at::kDouble); };
+    const bool top_k = params.top_k > 0 && params.top_k < vocab, whole = !top_k && params.top_p >= 1 && params.min_p <= 0;
+    if (top_k) floor = std::get<0>(p.topk(params.top_k, 1)).narrow(1, params.top_k - 1, 1);
+    if (params.top_p < 1) {
+      const at::Tensor sorted = std::get<0>(p.sort(1, true)), mass = surviving(sorted).cumsum(1);
+      const at::Tensor last = (sorted >= floor).sum(1, true) - 1, wanted = (top_k ? mass.narrow(1, vocab - 1, 1) : at::ones_like(mass.narrow(1, 0, 1))) * params.top_p;
+      floor = sorted.gather(1, at::minimum((mass < wanted).sum(1, true), last));
+    }
+    if (params.min_p > 0) floor = at::maximum(floor, p.amax(1, true) * params.min_p);
+    const at::Tensor mass = surviving(p).cumsum(1), all = mass.narrow(1, vocab - 1, 1);
+    const at::Tensor target = all * at::tensor(uniforms, at::kDouble).to(logits.device()).unsqueeze(1);
+    token = at::minimum((mass <= target).sum(1, true), (mass < all).sum(1, true));  // the first whose mass passes the target, at most the last that survives
+    if (!whole) correction = all.log().to(at::kFloat);
+  }
+  at::Tensor logprob = scaled.gather(1, token) - lse;
+  if (correction.defined()) logprob = logprob - correction;
+  const at::Tensor both = at::cat({token.to(at::kDouble), logprob.to(at::kDouble)}, 1).to(at::kCPU);
+  const double* found = both.const_data_ptr<double>();
+  std::vector<Draw> out;
+  for (size_t i = 0; i < uniforms.size(); ++i) {
+    FOIL_CHECK(std::isfinite(found[2 * i + 1]), "no token can be drawn: the logits are not finite");
+    out.push_back({int32_t(found[2 * i]), float(found[2 * i + 1])});
+  }
+  return out;
+}
+
+std::vector<Draw> sample_rows(const at::Tensor& logits, const SamplingParams& params, const std::vector<double>& uniforms) {
+  FOIL_CHECK(logits.dim() == 2 && logits.size(0) == int64_t(uniforms.size()) && logits.scalar_type() == at::kFloat);
+  if (!logits.is_cpu()) return sample_rows_by_tensors(logits, params, uniforms);
+  FOIL_CHECK(logits.stride(1) == 1);
+  std::vector<Draw> out(uniforms.size());
+  const float* p = logits.const_data_ptr<float>();
+  const int64_t vocab = logits.size(1), step = logits.stride(0);
+  at::parallel_for(0, int64_t(out.size()), std::max<int64_t>(1, 16384 / vocab), [&](int64_t a, int64_t b) {
+    for (int64_t i = a; i < b; ++i) out[size_t(i)] = sample_row(p + i * step, vocab, params, uniforms[size_t(i)]);
+  });
+  return out;
 }
 
 }  // namespace foil::rollout

@@ -31,7 +31,7 @@ std::vector<int64_t> RecordOrder::at(int64_t begin, int64_t end) {
       permutation_.resize(size_t(n_));
       std::iota(permutation_.begin(), permutation_.end(), int64_t{0});
       Stream(mix64(seed_, uint64_t(epoch_)), "record order").shuffle(permutation_);
-      if (!rank_.empty()) std::stable_sort(permutation_.begin(), permutation_.end(), [&](int64_t a, int64_t b) { return rank_[size_t(a)] < rank_[size_t(b)]; });
+      if (!rank_.empty()) std::stable_sort(permutation_.begin(), permutation_.begin() + std::clamp<int64_t>(total_ - epoch_ * n_, 1, n_), [&](int64_t a, int64_t b) { return rank_[size_t(a)] < rank_[size_t(b)]; });
     }
     out.push_back(permutation_[size_t(i % n_)]);
   }

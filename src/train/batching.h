@@ -45,13 +45,14 @@ int64_t update_count(const BatchOptions& options, int64_t n);
 
 class RecordOrder {
  public:
-  // `rank`, one for each record or empty: within an epoch records of a smaller rank come first, equal ones shuffled.
-  RecordOrder(int64_t n, uint64_t seed, std::vector<double> rank = {}) : n_(n), seed_(seed), rank_(std::move(rank)) {}
+  // `rank`, one for each record or empty: within an epoch records of a smaller rank come first, equal ones shuffled. `total`: positions
+  // that will be asked for; an epoch cut short by it has records of every rank.
+  RecordOrder(int64_t n, uint64_t seed, std::vector<double> rank = {}, int64_t total = INT64_MAX) : n_(n), total_(total), seed_(seed), rank_(std::move(rank)) {}
   // Records at positions [begin, end) of the endless sequence of epochs.
   std::vector<int64_t> at(int64_t begin, int64_t end);
 
  private:
-  int64_t n_;
+  int64_t n_, total_;
   uint64_t seed_;
   std::vector<double> rank_;
   int64_t epoch_ = -1;

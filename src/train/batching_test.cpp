@@ -21,6 +21,11 @@ TEST(Batching, EveryEpochIsAnotherShuffleOfAllRecords) {
   EXPECT_TRUE(std::is_sorted(easy.begin(), easy.end(), [](int64_t a, int64_t b) { return a % 5 < b % 5; }));
   EXPECT_EQ(std::set<int64_t>(easy.begin(), easy.end()).size(), 50u);
   EXPECT_NE(easy, later);
+  RecordOrder half(50, 7, rank, 75);  // the second epoch is cut: some of every rank, still in order
+  const auto whole = half.at(0, 50), cut = half.at(50, 75);
+  EXPECT_EQ(whole, easy);
+  EXPECT_TRUE(std::is_sorted(cut.begin(), cut.end(), [](int64_t a, int64_t b) { return a % 5 < b % 5; }));
+  EXPECT_GT(std::count_if(cut.begin(), cut.end(), [](int64_t a) { return a % 5 > 2; }), 3);
   RecordOrder resumed(50, 7);
   const auto middle = resumed.at(45, 55);
   EXPECT_TRUE(std::equal(first.begin() + 45, first.end(), middle.begin()));

@@ -88,8 +88,8 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
   FileLoopResult result{steps, n, int64_t(records.held_out.size()), {}, {}};
   std::vector<double> rank;
   for (const int64_t record : records.training) rank.push_back(task.rank(record));
-  RecordOrder order(n, context.seed, std::move(rank));
   const int64_t end = options.batch.epochs > 0 ? std::min(steps * options.batch.batch_size, std::max<int64_t>(int64_t(options.batch.epochs * double(n) + 0.5), 1)) : steps * options.batch.batch_size;
+  RecordOrder order(n, context.seed, std::move(rank), end);
   while (!session.done()) {
     const auto start = std::chrono::steady_clock::now();
     const int64_t first = session.step() * options.batch.batch_size;

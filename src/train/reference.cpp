@@ -84,7 +84,7 @@ at::Tensor cached_logprobs(const nn::Transformer& model, const std::vector<Score
   if (ranks) {
     for (size_t begin = 0; begin < items.size(); begin += kChunk)
       if (int(begin / kChunk) % ranks->size() == ranks->rank()) chunk(begin);
-    ranks->meet(label);
+    ranks->meet_patiently(label);
     progress.set(0);
   }
   std::vector<at::Tensor> out;

@@ -121,7 +121,7 @@ json Session::resume(int64_t total_steps, int64_t total_updates) {
     step_ = saved->step;
     log_info("{}: going on from step {} of {}", context_.stage, step_, total_steps_);
   }
-  if (context_.ranks) context_.ranks->meet(context_.stage + ": weights loaded");
+  if (context_.ranks) context_.ranks->meet_patiently(context_.stage + ": weights loaded");
   if (context_.rank() == 0) {
     if (context_.log) context_.log->resume_at(step_);
     progress_.emplace("train " + context_.stage, uint64_t(total_steps_), "steps");
@@ -219,7 +219,7 @@ void Session::finish_step(std::map<std::string, double> values, const json& coun
 void Session::finish(const json& counters) {
   counters_ = counters;
   save();
-  if (context_.ranks) context_.ranks->meet(context_.stage + ": the end");
+  if (context_.ranks) context_.ranks->meet_patiently(context_.stage + ": the end");
   progress_.reset();
 }
 

@@ -342,7 +342,18 @@ class Evaluator {
         }
         break;
       }
-      case F::kGcd: case F::kLcm: case F::kMod: {
+      case F::kMod: {  // x − y⌊x/y⌋
+        Ball y, q;
+        if (e.count != 2 || !real || !run(e[1], y.get()) || !y.real()) return false;
+        arb_ptr divisor = acb_realref(y.get()), floor = acb_realref(q.get());
+        if (arb_contains_zero(divisor)) return false;
+        arb_div(floor, x, divisor, p_);
+        arb_floor(floor, floor, p_);
+        if (!arb_is_exact(floor)) return false;  // a ball across an integer is not decided
+        arb_submul(x, divisor, floor, p_);
+        break;
+      }
+      case F::kGcd: case F::kLcm: {
         fmpz_t a, b;
         fmpz_init(a);
         fmpz_init(b);
@@ -352,9 +363,7 @@ class Evaluator {
           ok = run(e[i], other.get()) && other.real() && arb_get_unique_fmpz(b, acb_realref(other.get()));
           if (!ok) break;
           if (e.fn == F::kGcd) fmpz_gcd(a, a, b);
-          else if (e.fn == F::kLcm) fmpz_lcm(a, a, b);
-          else if (fmpz_is_zero(b)) ok = false;
-          else fmpz_mod(a, a, b);
+          else fmpz_lcm(a, a, b);
         }
         if (ok) acb_set_fmpz(out, a);
         fmpz_clear(a);

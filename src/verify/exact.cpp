@@ -124,20 +124,18 @@ std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
     case Fn::kMax: return *std::max_element(x.begin(), x.end());
     case Fn::kMin: return *std::min_element(x.begin(), x.end());
     case Fn::kGcd: case Fn::kLcm: {
-      Rational r = x[0];
-      for (const Rational& v : x) {
-        if (!v.is_integer()) return std::nullopt;
-        if (e.fn == Fn::kGcd) fmpz_gcd(r.num(), r.num(), v.num());
-        else fmpz_lcm(r.num(), r.num(), v.num());
+      // of rationals: the largest number that both are whole multiples of, the smallest that is one of both
+      Rational r = x[0].abs();
+      for (size_t i = 1; i < x.size(); ++i) {
+        Rational g;
+        fmpq_gcd(g.get(), r.get(), x[i].get());
+        r = e.fn == Fn::kGcd || g.is_zero() ? g : (r * x[i] / g).abs();
       }
-      return r.abs();
-    }
-    case Fn::kMod: {
-      if (x.size() != 2 || !x[0].is_integer() || !x[1].is_integer() || x[1].sign() <= 0) return std::nullopt;
-      Rational r;
-      fmpz_mod(r.num(), x[0].num(), x[1].num());
       return r;
     }
+    case Fn::kMod:  // x − y⌊x/y⌋: the sign of y
+      if (x.size() != 2 || x[1].is_zero()) return std::nullopt;
+      return x[0] - x[1] * (x[0] / x[1]).floor();
     case Fn::kLn: case Fn::kLog:
       if (x[0].is_one()) return Rational(0);
       if (x.size() == 2) {

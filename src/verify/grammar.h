@@ -101,7 +101,7 @@ class Parser {
   // ---- arithmetic ----
   const Expr* sum();
   bool starts_factor() const;
-  const Expr* term();
+  const Expr* term(bool* negative = nullptr);
   const Expr* product(const std::vector<const Expr*>& factors) { return factors.size() == 1 ? factors[0] : arena_.make(Kind::kMul, factors); }
   const Expr* signed_factor();
   const Expr* factor();

@@ -1,4 +1,6 @@
 // Sums, products, powers and what stands behind a value (factorials, degrees, subscripts).
+#include <utility>
+
 #include "verify/grammar.h"
 
 namespace foil::verify {
@@ -54,7 +56,7 @@ const Expr* Parser::sum() {
     }
     if (at_op('/') && negative && pm == nullptr) fail("unexpected '/'");
     if (!first && !sign) break;
-    const Expr* t = term();
+    const Expr* t = term(first && !pm ? &negative : nullptr);
     if (negative && !pm && (t->is(Kind::kQuantity) || t->is(Kind::kPercent)) && !(at_op('+') || at_op('-'))) {
       // −$5 is a quantity of −5
       Expr* q = arena_.make(t->kind);
@@ -72,7 +74,12 @@ const Expr* Parser::sum() {
     terms.push_back(t);
     first = false;
   }
-  return terms.size() == 1 ? terms[0] : arena_.make(Kind::kAdd, terms);
+  const Expr* e = terms.size() == 1 ? terms[0] : arena_.make(Kind::kAdd, terms);
+  if (at_command("pmod")) {  // 2 + 4 \pmod 5: what stands before it as a whole
+    next();
+    e = arena_.call(Fn::kMod, {e, factor()});
+  }
+  return e;
 }
 
 bool Parser::starts_factor() const {
@@ -94,7 +101,8 @@ bool Parser::starts_factor() const {
   }
 }
 
-const Expr* Parser::term() {
+// negative: a sign before the term; taken into it by \bmod, −1 \bmod 2 being (−1) mod 2, and then cleared.
+const Expr* Parser::term(bool* negative) {
   Deeper deeper(*this);
   std::vector<const Expr*> factors = {factor()};
   while (true) {
@@ -110,10 +118,11 @@ const Expr* Parser::term() {
     } else if (at_op('/') || at_command("div")) {
       next();
       factors.push_back(arena_.pow(signed_factor(), arena_.number(-1)));
-    } else if (at_command("bmod") || at_command("pmod") || at_command("mod")) {
+    } else if (at_command("bmod") || at_command("mod")) {
       next();
-      const Expr* modulus = factor();
+      const Expr* modulus = signed_factor();
       const Expr* value = product(factors);
+      if (negative && std::exchange(*negative, false)) value = arena_.neg(value);
       factors = {arena_.call(Fn::kMod, {value, modulus})};
     } else if (at_command("over") && group_depth_ > 0) {
       next();

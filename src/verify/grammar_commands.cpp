@@ -192,6 +192,10 @@ const Expr* Parser::command() {
     next();
     return arena_.make(Kind::kPi);
   }
+  if (name == "exponentialE") {
+    next();
+    return arena_.make(Kind::kE);
+  }
   if (name == "infty" || name == "infin") {
     next();
     return arena_.make(Kind::kInfinity);
@@ -232,7 +236,7 @@ const Expr* Parser::command() {
     if (n == "varepsilon") n = "epsilon";
     if (n == "varphi") n = "phi";
     if (n == "vartheta") n = "theta";
-    if (n == "imath") return arena_.make(Kind::kI);
+    if (n == "imath" || n == "imaginaryI") return arena_.make(Kind::kI);
     return arena_.symbol(n == "ldots" ? "..." : n);
   }
   if (name == "angle" || name == "triangle" || name == "measuredangle" || name == "odot" || name == "operatorname" || name == "bigtriangleup") {

@@ -29,7 +29,7 @@ bool is_symbol_command(std::string_view name) {
       {"alpha", 1}, {"beta", 1}, {"gamma", 1}, {"delta", 1}, {"epsilon", 1}, {"varepsilon", 1}, {"zeta", 1}, {"eta", 1}, {"theta", 1}, {"vartheta", 1}, {"iota", 1}, {"kappa", 1}, {"lambda", 1}, {"mu", 1},
       {"nu", 1}, {"xi", 1}, {"rho", 1}, {"varrho", 1}, {"sigma", 1}, {"varsigma", 1}, {"tau", 1}, {"upsilon", 1}, {"phi", 1}, {"varphi", 1}, {"chi", 1}, {"psi", 1}, {"omega", 1}, {"Gamma", 1}, {"Delta", 1},
       {"Theta", 1}, {"Lambda", 1}, {"Xi", 1}, {"Pi", 1}, {"Sigma", 1}, {"Upsilon", 1}, {"Phi", 1}, {"Psi", 1}, {"Omega", 1}, {"hbar", 1}, {"hslash", 1}, {"ell", 1}, {"partial", 1}, {"nabla", 1}, {"aleph", 1}, {"mho", 1},
-      {"odot", 1}, {"star", 1}, {"imath", 1}, {"jmath", 1}, {"wp", 1}, {"bullet", 1}, {"dagger", 1}, {"oplus", 1}, {"otimes", 1}, {"clubsuit", 1}, {"spadesuit", 1}, {"heartsuit", 1}, {"diamondsuit", 1}, {"parallel", 1}, {"perp", 1},
+      {"odot", 1}, {"star", 1}, {"imath", 1}, {"imaginaryI", 1}, {"jmath", 1}, {"wp", 1}, {"bullet", 1}, {"dagger", 1}, {"oplus", 1}, {"otimes", 1}, {"clubsuit", 1}, {"spadesuit", 1}, {"heartsuit", 1}, {"diamondsuit", 1}, {"parallel", 1}, {"perp", 1},
       {"square", 1}, {"Box", 1}, {"ldots", 1}};
   return names.count(name) > 0;
 }

@@ -74,7 +74,8 @@ const Expr* Parser::statement(bool top) {
       next();
     }
     const bool french = top && at_op(']') && items.empty() && groups.empty();  // ]a, b[
-    if (!french && ends_statement()) break;
+    const bool bar = at_op('|') && items.empty() && groups.empty();  // ||x| - 1|: a bar where a value must stand opens
+    if (!french && !bar && ends_statement()) break;
     if (top && !(items.empty() && groups.empty()) && at_remark()) {
       while (!at(Token::kEnd) && !at(Token::kBad)) next();
       break;

@@ -64,6 +64,25 @@ TEST(Verify, NeverANumberOutOfAnUnreadableFormula) {
               {"2", "\\boxed{2 - \\sqrt{3}", "unreadable", "unreadable"}});
 }
 
+TEST(Verify, RemaindersAndCommonDivisors) {
+  expect_all({{"25 \\pmod{26}", "-1 \\pmod{26}", "correct", "rational"},
+              {"x \\equiv 25 \\pmod{26}", "x \\equiv -1 \\pmod{26}", "correct", "rational"},
+              {"1", "2+4 \\pmod 5", "correct", "rational"},
+              {"-5", "2 - 7 \\bmod 9", "correct", "rational"},
+              {"-204", "9 \\bmod -213", "correct", "rational"},
+              {"3", "-14/2 \\mod 5", "correct", "rational"},
+              {"\\frac{1}{123}", "431 \\bmod (2/123)", "correct", "rational"},
+              {"987-314\\pi", "987 \\bmod \\pi", "correct", "numeric"},
+              {"986-314\\pi", "987 \\bmod \\pi", "wrong", "numeric"},
+              {"\\frac{1}{12}", "\\gcd(1/4, 1/3)", "correct", "rational"},
+              {"1", "\\operatorname{lcm}(1/4, 1/3)", "correct", "rational"},
+              {"0", "\\operatorname{lcm}(0, 7)", "correct", "rational"},
+              {"18", "\\gcd(144,2988, 37116,18, 72)", "correct", "rational"},
+              {"1", "||2-5|-4|", "correct", "rational"},
+              {"5", "||3-8||", "correct", "rational"},
+              {"e", "\\exponentialE", "correct", "identical"}});
+}
+
 TEST(Verify, OptionsSettleWhatMathematicsDoesNot) {
   Options o;
   o.units_optional = false;

@@ -172,6 +172,13 @@ check(f"use: {work}/rounds/models/dpo_plausible" in second.replace('"', ""), f"w
 check((work / "rounds/rounds/2/models/generator/model.safetensors").read_bytes() != (work / "rounds/models/generator/model.safetensors").read_bytes(), "round 2 has the first round's generator")
 policies = {name: json.loads((work / f"rounds/eval/{name}.json").read_text()) for name in ("dpo_plausible", "round_2")}
 check([s["split"] for s in policies["round_2"]["splits"]] == [s["split"] for s in policies["dpo_plausible"]["splits"]] and policies["round_2"]["policy"] == "round_2", "round 2 is evaluated on the same splits")
+inside = work / "rounds/rounds/2/models/generator/model.safetensors"
+made = inside.stat().st_mtime_ns, inside.read_bytes()
+good("rounds", work / "rounds", "--from", "round_2")
+check(inside.stat().st_mtime_ns > made[0] and inside.read_bytes() == made[1], "--from round_2 does what is inside anew, the same")
+made = inside.stat().st_mtime_ns
+good("rounds", work / "rounds")
+check(inside.stat().st_mtime_ns == made, "what --from has redone is done")
 check("plausible-negative DPO, round 2" in (work / "rounds/report.html").read_text(), "round 2 is not on the page")
 
 done = run("step-dpo", work / "bad", "--set", "steps.labels=consensus")

@@ -24,6 +24,7 @@ class Manifest {
   // Reads manifest.json in `folder` if there is one. Throws Error when it is not ours.
   explicit Manifest(std::filesystem::path folder);
   const std::filesystem::path& folder() const { return folder_; }
+  bool empty() const { return stages_.empty(); }
   const StageRecord* find(const std::string& stage) const;
   bool done(const std::string& stage, const std::string& key) const;  // same key, status done, outputs there
   void begin(const std::string& stage, const std::string& key);

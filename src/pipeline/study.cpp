@@ -408,16 +408,23 @@ std::string study_plan(Recipe base, const StudyOptions& options) {
   for (int64_t seed = 1; seed <= options.seeds; ++seed) {
     const Manifest manifest(study_folder(base) / fmt::format("seed-{}", seed));
     double spent = 0, left = 0;
-    for (const auto& stage : each) {
-      if (!own(stage)) continue;
-      const auto* record = manifest.find(stage.name);
-      if (record && record->status == "done")
-        spent += record->seconds;
-      else
-        left += costs.of(stage.name).seconds;
+    bool all = !manifest.empty();
+    if (all) {
+      const Recipe its = seed_recipe(base, options.kind, seed);
+      std::map<std::string, std::string> keys;
+      for (const auto& stage : stages(its)) {
+        keys[stage.name] = stage_key(its, stage, keys);
+        if (!own(stage)) continue;
+        const bool stands = manifest.done(stage.name, keys[stage.name]);
+        if (stands)
+          spent += manifest.find(stage.name)->seconds;
+        else
+          left += costs.of(stage.name).seconds, all = false;
+      }
+    } else {
+      for (const auto& stage : each)
+        if (own(stage)) left += costs.of(stage.name).seconds;
     }
-    bool all = true;
-    for (const auto& goal : shape.goals) all = all && manifest.find(goal) && manifest.find(goal)->status == "done";
     if (all)
       ++done, done_seconds += spent;
     else

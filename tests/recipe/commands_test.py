@@ -56,6 +56,9 @@ plan = good(*demo(work / "run", "--dry-run"))
 check("to do" in plan.stdout and "dpo_plausible" in plan.stdout and not (work / "run/models").exists(), f"--dry-run: {plan.stdout}")
 good(*demo(work / "run", "--until", "sft"))
 check((work / "run/models/sft/model.safetensors").exists() and not (work / "run/models/rl").exists(), "--until sft went further, or not so far")
+for change, state in (("seed=1", "done"), ("sft.batch.epochs=2", "changed")):
+    plan = good(*demo(work / "run", "--dry-run", "--set", change)).stdout
+    check(next(line for line in plan.splitlines() if line.startswith("sft ")).split()[1] == state, f"--dry-run with {change}: {plan}")
 policy, problems = work / "run/models/sft", work / "run/data/train.jsonl"
 
 # The plans of the recipes for GPUs, from a model's config.json alone (public facts of Qwen2.5) and a problem file.

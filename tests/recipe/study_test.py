@@ -89,6 +89,8 @@ rows = {r["name"]: r for r in table(run, "objectives")["rows"]}
 check(list(rows) == ["rl", "loss_sigmoid", "loss_kto", "pass_sft", "pass_nsr"], f"rows: {list(rows)}")
 check(set(rows["pass_nsr"]["pass_at"]) == {"1", "2", "4", "8", "16"} and "pass_sft" in rows["pass_nsr"]["against"], f"pass@k: {rows['pass_nsr']}")
 
+check("pass@k: at least one of k answers right</" in (run / "report.html").read_text().split("Objectives")[-1], "no pass@k curves of the study")
+
 # Variants: what a change does not touch is the seed's own; a change before the RL policy, or one that is misspelt, is refused.
 good(*command("variants", run, "--seeds", 1, "--variant", "as_is", "--variant", "no_judge: generator.reward.weight_judge=0; generator.reward.judge_floor=0", "--variant", "curriculum: preference.curriculum=easy_first"))
 rows = {r["name"]: r for r in table(run, "variants")["rows"]}
@@ -100,6 +102,13 @@ same = {v: (seed / f"variants/{v}/pairs/plausible.jsonl").read_bytes() for v in 
 check(same["as_is"] == same["curriculum"] != same["no_judge"], "as_is and curriculum differ in more than the order")
 check((seed / "variants/as_is/models/dpo_plausible/model.safetensors").read_bytes() != (seed / "variants/curriculum/models/dpo_plausible/model.safetensors").read_bytes(), "the curriculum changed nothing")
 check("no_judge" in (run / "report.html").read_text(), "the report has no table of variants")
+plan = good(*command("variants", run, "--seeds", 1, "--dry-run"))
+check("seed 1: begun" in plan.stdout and "variant_mmbs" in plan.stdout, f"--dry-run with the usual variants: {plan.stdout}")
+named = ("--seeds", 1, "--variant", "as_is", "--variant", "curriculum: preference.curriculum=easy_first", "--dry-run")
+plan = good(*command("variants", run, *named))
+check("seed 1: done" in plan.stdout, f"--dry-run of what is done: {plan.stdout}")
+plan = good(*command("variants", run, *named, "--set", "preference.beta=0.3"))
+check("seed 1: begun" in plan.stdout, f"--dry-run of what has changed: {plan.stdout}")
 for variant, offer in (("longer: rl.steps=9", "may not change rl.steps"), ("beta: preference.betta=1", "did you mean \"beta\""), ("Judge: preference.beta=1", "small letters")):
     bad = subprocess.run(command("variants", run, "--variant", variant), capture_output=True, text=True)
     check(bad.returncode == 2 and offer in bad.stderr, f"{variant}: {bad.stderr}")

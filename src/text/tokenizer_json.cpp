@@ -254,8 +254,10 @@ TokenizerParts parts_from_vocab_files(const fs::path& folder, const Json& config
     if (!line.empty() && !line.starts_with("#version")) parts.add_merge(line, merges_where);
     begin = end + 1;
   }
-  if (const fs::path path = folder / "added_tokens.json"; fs::exists(path) && !config.contains("added_tokens_decoder"))
-    for (const auto& [content, id] : read_json(path).items()) parts.add_token({id, content, true}, path.string());
+  if (const fs::path path = folder / "added_tokens.json"; fs::exists(path) && !config.contains("added_tokens_decoder")) {
+    const Json added = read_json(path);
+    for (const auto& [content, id] : added.items()) parts.add_token({id, content, true}, path.string());
+  }
   return parts;
 }
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "base/error.h"
 #include "text/unicode.h"
 #include "text/word_tokenizer.h"
@@ -35,6 +38,23 @@ TEST(WordTokenizer, OneTokenAWordBytesOtherwise) {
   EXPECT_TRUE(t.is_special(chat[0]));
   EXPECT_EQ(t.decode(chat), "Tom");
   EXPECT_EQ(t.vocab_size(), *t.eos() + 1);
+}
+
+TEST(Tokenizer, ReadsVocabularyMergesAndAddedTokens) {  // folders of before tokenizer.json
+  const auto folder = std::filesystem::temp_directory_path() / "foil_vocab_files";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  std::string vocab = "{";
+  for (int b = 0; b < 256; ++b) vocab += nlohmann::json(byte_alphabet()[b]).dump() + ": " + std::to_string(b) + ", ";
+  std::ofstream(folder / "vocab.json") << vocab << R"("ab": 256, "abc": 257})";
+  std::ofstream(folder / "merges.txt") << "#version: 0.2\na b\nab c\n";
+  std::ofstream(folder / "added_tokens.json") << R"({"<|endoftext|>": 258, "<|a name longer than a short string holds|>": 259})";
+  std::ofstream(folder / "tokenizer_config.json") << R"({"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|endoftext|>"})";
+  const Tokenizer t = Tokenizer::load(folder);
+  EXPECT_EQ(t.encode("abc<|endoftext|>ab<|a name longer than a short string holds|>"), (std::vector<int32_t>{257, 258, 256, 259}));
+  EXPECT_EQ(t.vocab_size(), 260);
+  EXPECT_EQ(*t.eos(), 258);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Tokenizer, RefusesWhatItCannotRead) {

@@ -112,7 +112,7 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Tens
     for (const TensorSource& t : tensors) {
       const auto bytes = t.data();
       FOIL_CHECK(bytes.size() == t.bytes(), "{}: {} bytes, expected {}", t.name, bytes.size(), t.bytes());
-      std::fwrite(bytes.data(), 1, bytes.size(), file);
+      if (!bytes.empty()) std::fwrite(bytes.data(), 1, bytes.size(), file);
     }
   });
 }

@@ -356,4 +356,76 @@ PerturbResult perturb_all(std::span<const Problem> problems, std::span<const Sam
   return result;
 }
 
+void FlawOptions::validate(const std::string& where) const {
+  if (wrong < 0 || careless < 0 || wrong + careless > 1)
+    throw UsageError(fmt::format("wrong {} and careless {} are no shares of one whole", wrong, careless), where, "each at least 0, together at most 1");
+}
+
+namespace {
+
+// The text breaks off, nothing but a final answer is left, or the final answer is not what the working gives.
+std::optional<std::string> careless(const Problem& problem, const std::string& solution, Stream& stream) {
+  const auto found = verify::extract(solution);
+  if (!found) return std::nullopt;
+  const auto wrong = [&](std::string text) -> std::optional<std::string> {
+    if (text.empty() || verify::check(problem.answer, text).correct()) return std::nullopt;
+    return text;
+  };
+  const auto way = stream.below(3);
+  if (way == 0) {
+    size_t at = size_t(double(found->begin) * (0.4 + 0.5 * stream.uniform()));
+    while (at > 0 && solution[at] != ' ' && solution[at] != '\n') --at;
+    return wrong(solution.substr(0, at));
+  }
+  const auto written = written_numbers(found->text);
+  if (written.size() != 1) return std::nullopt;
+  std::vector<double> others;
+  for (const auto& n : written_numbers(problem.problem)) others.push_back(n.value);
+  for (const double d : {-10., -3., -2., -1., 1., 2., 3., 10.})
+    if (written[0].value + d > 0) others.push_back(written[0].value + d);
+  const auto guess = write_number(stream.pick(others), written[0]);
+  if (!guess) return std::nullopt;
+  const size_t number = solution.find(found->text, found->begin);
+  if (number == std::string::npos) return std::nullopt;
+  std::string text = solution;
+  text.replace(number + written[0].begin, written[0].end - written[0].begin, *guess);
+  if (way == 1) return wrong(text);
+  size_t begin = text.rfind("####", found->begin);
+  if (begin == std::string::npos)
+    for (const char* end : {"\n", ". "})
+      if (const size_t at = text.rfind(end, found->begin); at != std::string::npos) begin = std::max(begin == std::string::npos ? 0 : begin, at + (*end == '.' ? 2 : 1));
+  return begin == std::string::npos || begin == 0 ? std::nullopt : wrong(text.substr(begin));
+}
+
+}  // namespace
+
+FlawCounts plant_flaws(std::vector<Problem>& problems, const FlawOptions& options, uint64_t seed) {
+  options.validate("");
+  std::vector<char> done(problems.size(), 0);
+  parallel_for(
+      problems.size(),
+      [&](size_t i) {
+        Problem& p = problems[i];
+        if (!p.solution) return;
+        Stream stream(mix64(seed, hash64(p.id)), "flaws");
+        const double u = stream.uniform();
+        if (u < options.wrong) {
+          std::vector<Perturbation> kinds = PerturbOptions{}.kinds;
+          stream.shuffle(kinds);
+          for (const auto kind : kinds)
+            if (auto out = perturb(p, *p.solution, kind, stream)) {
+              p.solution = std::move(out->text), done[i] = 1;
+              break;
+            }
+        } else if (u < options.wrong + options.careless) {
+          for (int attempt = 0; attempt < 8 && !done[i]; ++attempt)
+            if (auto out = careless(p, *p.solution, stream)) p.solution = std::move(*out), done[i] = 2;
+        }
+      },
+      0, 16);
+  FlawCounts counts;
+  for (const char d : done) counts.wrong += d == 1, counts.careless += d == 2;
+  return counts;
+}
+
 }  // namespace foil

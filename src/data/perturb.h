@@ -60,4 +60,25 @@ struct PerturbResult {
 // policy's). Kinds alternate. Problems in order; the same result on any number of threads.
 PerturbResult perturb_all(std::span<const Problem> problems, std::span<const Sample> right, const PerturbOptions& options, uint64_t seed);
 
+// Worked solutions as a corpus from the wild has them: some in error, some careless. A model that learns from them knows the right way
+// and wrong ones, as a pretrained model does; which of them it takes is then left to RL and to preferences.
+struct FlawOptions {
+  double wrong = 0;      // one planted error, carried through: looks right, ends wrong
+  double careless = 0;   // cut short, without its working, or with a final answer that its working does not give
+  template <class V>
+  void visit(V& v) {
+    v("wrong", wrong, "share of the solutions with one planted error, carried through to a wrong answer");
+    v("careless", careless, "share of the solutions that break off, leave out the working, or end in an answer that the working does not give");
+  }
+  void validate(const std::string& where) const;
+};
+
+struct FlawCounts {
+  int64_t wrong = 0, careless = 0;
+};
+
+// Flaws planted in Problem::solution; the share is of the problems that have one. None of the flawed solutions gives the right answer. A
+// solution that admits no error of the kind drawn stays as it is. Deterministic by seed and problem id.
+FlawCounts plant_flaws(std::vector<Problem>& problems, const FlawOptions& options, uint64_t seed);
+
 }  // namespace foil

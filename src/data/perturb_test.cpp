@@ -119,4 +119,43 @@ TEST(Perturb, WithoutSolutionsNothingIsMade) {
   EXPECT_THROW(perturb_all(problems, {}, none, 1), UsageError);
 }
 
+TEST(Flaws, NoFlawedSolutionGivesTheRightAnswerAndTheSharesHold) {
+  auto problems = family_train({.train_problems = 3000}, 5);
+  const auto before = problems;
+  const auto counts = plant_flaws(problems, {.wrong = 0.3, .careless = 0.2}, 9);
+  int64_t changed = 0, unfinished = 0, bare = 0, mismatched = 0;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    if (problems[i].solution == before[i].solution) {
+      EXPECT_TRUE(verify::check(problems[i].answer, *problems[i].solution).correct());
+      continue;
+    }
+    ++changed;
+    EXPECT_FALSE(verify::check(problems[i].answer, *problems[i].solution).correct()) << *problems[i].solution;
+    const size_t end = problems[i].solution->rfind("####"), whole = before[i].solution->rfind("####");
+    unfinished += end == std::string::npos, bare += end == 0;
+    mismatched += end == whole && problems[i].solution->substr(0, end) == before[i].solution->substr(0, whole);
+  }
+  EXPECT_EQ(changed, counts.wrong + counts.careless);
+  EXPECT_NEAR(double(counts.wrong) / 3000, 0.3, 0.03);
+  EXPECT_NEAR(double(counts.careless) / 3000, 0.2, 0.03);
+  for (const int64_t n : {unfinished, bare, mismatched}) EXPECT_GT(n, 100);
+  EXPECT_EQ(unfinished + bare + mismatched, counts.careless);
+  auto again = before;
+  plant_flaws(again, {.wrong = 0.3, .careless = 0.2}, 9);
+  EXPECT_EQ(again[7].solution, problems[7].solution);
+  EXPECT_THROW(plant_flaws(again, {.wrong = 0.7, .careless = 0.5}, 9), UsageError);
+}
+
+// Boxed answers and sentences, too.
+TEST(Flaws, OtherFormsOfAnswers) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 40; ++i) {
+    std::vector<Problem> one = {{fmt::format("p{}", i), "Tom has 3 apples and buys 4. How many?", "7", "He has 3 and buys 4. So 3 + 4 = 7. The answer is \\boxed{7}."}};
+    if (plant_flaws(one, {.careless = 1}, 1).careless == 0) continue;
+    EXPECT_FALSE(verify::check("7", *one[0].solution).correct()) << *one[0].solution;
+    seen.insert(one[0].solution->find("boxed{") == std::string::npos ? "cut" : one[0].solution->starts_with("The answer") ? "bare" : "mismatch");
+  }
+  EXPECT_EQ(seen.size(), 3u);
+}
+
 }  // namespace foil

@@ -96,15 +96,20 @@ struct SftSection {
   bool enabled = true;
   std::string use;
   int64_t problems = 0;
+  FlawOptions flaws;
   train::SftOptions train;
   template <class V>
   void visit(V& v) {
     v("enabled", enabled, "false: start RL from the model as it is");
     v("use", use, "a model folder that takes the place of this stage");
     v("problems", problems, "learn from the solutions of only the last so many training problems (samples are taken from the first); 0: all");
+    v.group("flaws", flaws, "a share of the solutions is spoilt first, as a corpus from the wild is: RL and preferences then have something to put right");
     train.visit(v);
   }
-  void validate(const std::string& where) const { train.validate(where); }
+  void validate(const std::string& where) const {
+    flaws.validate(where + ".flaws");
+    train.validate(where);
+  }
 };
 
 struct RlSection {
@@ -155,6 +160,7 @@ struct SamplingSection {
 struct RewardModelSection {
   bool enabled = true;
   std::string use;
+  int64_t problems = 0;
   int64_t pairs_per_problem = 4;
   bool reference_solutions = false;
   std::string outside;
@@ -164,6 +170,7 @@ struct RewardModelSection {
   void visit(V& v) {
     v("enabled", enabled, "false: no reward model; generator.reward.weight_model must be 0");
     v("use", use, "a reward-model folder (sequence classification, one label) that takes the place of this stage");
+    v("problems", problems, "learn from the samples of only the last so many problems of policy_samples (negatives are made for the first): what it has not learnt from it scores without having seen it; 0: all");
     v("pairs_per_problem", pairs_per_problem, "most right/wrong pairs of one problem to learn from");
     v("reference_solutions", reference_solutions, "learn from the reference solution, too, where the policy was never right");
     v("outside", outside, "meta_rate: sample file of answers from outside the training distribution");
@@ -229,10 +236,11 @@ struct GeneratorSection {
 };
 
 // Where negatives come from; what each does: pipeline/sources.h.
-enum class NegativeSource { kGenerator, kRejection, kTemperature, kWeaker, kPerturbation, kCorruption };
+enum class NegativeSource { kGenerator, kRejection, kSelected, kTemperature, kWeaker, kPerturbation, kCorruption };
 inline constexpr std::pair<NegativeSource, const char*> kNegativeSourceNames[] = {
-    {NegativeSource::kGenerator, "generator"}, {NegativeSource::kRejection, "rejection"},       {NegativeSource::kTemperature, "temperature"},
-    {NegativeSource::kWeaker, "weaker"},       {NegativeSource::kPerturbation, "perturbation"}, {NegativeSource::kCorruption, "corruption"}};
+    {NegativeSource::kGenerator, "generator"},     {NegativeSource::kRejection, "rejection"}, {NegativeSource::kSelected, "selected"},
+    {NegativeSource::kTemperature, "temperature"}, {NegativeSource::kWeaker, "weaker"},       {NegativeSource::kPerturbation, "perturbation"},
+    {NegativeSource::kCorruption, "corruption"}};
 inline auto& enum_names(NegativeSource) { return kNegativeSourceNames; }
 
 struct SourceOptions {
@@ -400,10 +408,11 @@ struct EvalSection {
 };
 
 // A way to learn from a group's rewards, compared by the study of policy objectives.
-enum class PolicyObjective { kGrpo, kPpoClip, kPsr, kNsr, kWReinforce, kRloo, kDrGrpo };
+enum class PolicyObjective { kGrpo, kPpoClip, kPsr, kNsr, kWReinforce, kRloo, kReinforcePp, kDrGrpo, kDapo, kBnpo, kGspo, kCispo };
 inline constexpr std::pair<PolicyObjective, const char*> kPolicyObjectiveNames[] = {
-    {PolicyObjective::kGrpo, "grpo"}, {PolicyObjective::kPpoClip, "ppo_clip"},        {PolicyObjective::kPsr, "psr"},      {PolicyObjective::kNsr, "nsr"},
-    {PolicyObjective::kWReinforce, "w_reinforce"}, {PolicyObjective::kRloo, "rloo"}, {PolicyObjective::kDrGrpo, "dr_grpo"}};
+    {PolicyObjective::kGrpo, "grpo"}, {PolicyObjective::kPpoClip, "ppo_clip"}, {PolicyObjective::kPsr, "psr"}, {PolicyObjective::kNsr, "nsr"},
+    {PolicyObjective::kWReinforce, "w_reinforce"}, {PolicyObjective::kRloo, "rloo"}, {PolicyObjective::kReinforcePp, "reinforce_pp"}, {PolicyObjective::kDrGrpo, "dr_grpo"},
+    {PolicyObjective::kDapo, "dapo"}, {PolicyObjective::kBnpo, "bnpo"}, {PolicyObjective::kGspo, "gspo"}, {PolicyObjective::kCispo, "cispo"}};
 inline auto& enum_names(PolicyObjective) { return kPolicyObjectiveNames; }
 
 // A change to the recipe, from the RL policy on, that a study compares (pipeline/variants.h).

@@ -148,6 +148,7 @@ const std::vector<NegativeSourceInfo>& negative_sources() {
   static const std::vector<NegativeSourceInfo> table = {
       {S::kGenerator, "generator", "reverse RL", {"generator"}, from_generator},
       {S::kRejection, "rejection", "the policy's own wrong answers", {}, from_rejection},
+      {S::kSelected, "selected", "the most plausible of the policy's own wrong answers", {}, from_rejection},
       {S::kTemperature, "temperature", "the policy at higher temperatures", {}, from_temperature},
       {S::kWeaker, "weaker", "a weaker model", {"sft"}, from_weaker},
       {S::kPerturbation, "perturbation", "errors planted by rule", {}, from_perturbation},

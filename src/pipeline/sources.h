@@ -2,7 +2,8 @@
 // and gives verified samples; scoring, filtering and pairing are the same for all (pipeline/stage_work.h).
 //
 //   generator     the policy trained by reverse RL, sampled
-//   rejection     the policy's own wrong answers: nothing is generated
+//   rejection     the policy's own wrong answers as they come: nothing is generated
+//   selected      the same, but filtered and ranked by the generator's reward as all other sources are
 //   temperature   the policy sampled at a ladder of higher temperatures
 //   weaker        a weaker model: the SFT model, or one that is named
 //   perturbation  one error planted by rule in a right answer and carried through (data/perturb.h): no model

@@ -17,6 +17,11 @@ std::map<std::string, std::string> prompt_map(const StageRun& run, const text::T
 
 // The policy's samples, with the scores that the stages so far have added.
 std::vector<Sample> policy_sample_file(const StageRun& run);
+// The samples of problems that the run's own reward model has learnt from (reward_model.problems; all: of every problem), and the others.
+struct ByRewardModel {
+  std::vector<Sample> learnt, fresh;
+};
+ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples);
 // The same, with judge and policy_logprob in their scores; the run's file is brought up to date.
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems);
 
@@ -30,8 +35,10 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
 PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
                               bool filtered);
 
-// Trains model `from` by RL with a composite reward and saves it as models/<to>.
-void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite);
+// Trains model `from` by RL with a composite reward and saves it as models/<to>. `order` keys the order of the problems and the sampling;
+// empty: the stage. Stages of one order draw the same problems with the same random numbers.
+void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite,
+                     const std::string& order = "");
 // Trains the policy on a preference file (path in the run folder) and saves it as models/<to>. `order` keys the shuffle; empty: the stage.
 void preference_stage(StageRun& run, const std::string& pairs_file, const std::string& to, const train::PreferenceTrainOptions& options, const std::string& order = "");
 // Evaluates the model at `model` and writes evaluation_file() and its samples. problems 0: all of each split; fewer: a file of their own

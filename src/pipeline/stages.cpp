@@ -42,10 +42,12 @@ static void add_figures(Json& facts, const std::map<std::string, double>& figure
 }
 
 // One on-policy stage: the RL policy and the generator differ in nothing but start model and reward.
-void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite) {
+void on_policy_stage(StageRun& run, const std::string& from, const std::string& to, const train::OnPolicyOptions& options, std::shared_ptr<Composite> composite,
+                     const std::string& order) {
   LoadedModel model = load_model(run.model(from), run.recipe.model);
-  const auto result = train_policy(model, policy_problems(run.recipe.prompt, *model.tokenizer, run.training_problems()), std::move(composite), options, run.recipe.engine,
-                                   run.context());
+  auto context = run.context();
+  context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
+  const auto result = train_policy(model, policy_problems(run.recipe.prompt, *model.tokenizer, run.training_problems()), std::move(composite), options, run.recipe.engine, context);
   run.once("the model written", [&] { save_model(run.path(report::model_folder(to)), model); });
   run.facts["steps"] = result.steps;
   for (const auto& [name, value] : result.last)
@@ -85,6 +87,8 @@ void sft(StageRun& run) {
   LoadedModel model = load_model(run.model("start"), run.recipe.model);
   auto problems = run.training_problems();
   if (s.problems > 0 && int64_t(problems.size()) > s.problems) problems.erase(problems.begin(), problems.end() - s.problems);  // samples come from the first
+  const FlawCounts flaws = plant_flaws(problems, s.flaws, mix64(run.recipe.seed, hash64("flaws")));
+  if (flaws.wrong + flaws.careless > 0) run.facts["solutions_wrong"] = flaws.wrong, run.facts["solutions_careless"] = flaws.careless;
   const auto result = train::train_sft(*model.model, sft_examples(run.recipe.prompt, *model.tokenizer, problems), s.train, run.context());
   run.once("the model written", [&] { save_model(run.path(report::model_folder("sft")), model); });
   run.facts["steps"] = result.steps, run.facts["records"] = result.records;
@@ -122,6 +126,28 @@ std::vector<Sample> policy_sample_file(const StageRun& run) {
   return read_jsonl<Sample>(run.path(report::samples_file("policy")));
 }
 
+ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples) {
+  const RewardModelSection& s = run.recipe.reward_model;
+  ByRewardModel out;
+  std::set<std::string> ids;
+  std::vector<std::string> order;
+  for (const auto& x : samples)
+    if (ids.insert(x.problem_id).second) order.push_back(x.problem_id);
+  if (s.use.empty() && s.problems > 0 && int64_t(order.size()) <= s.problems)
+    throw UsageError(fmt::format("reward_model.problems is {}, and the policy was sampled on {} problems: none is left that it has not learnt from", s.problems, order.size()), "reward_model.problems",
+                     "raise policy_samples.problems, or lower it");
+  if (s.problems > 0 && int64_t(order.size()) > s.problems) ids = {order.end() - s.problems, order.end()};
+  if (!s.use.empty()) ids.clear();  // a given model: nothing is known of what it has learnt from
+  for (auto& x : samples) (ids.contains(x.problem_id) ? out.learnt : out.fresh).push_back(std::move(x));
+  return out;
+}
+
+// μ⁺ and τ⁺ of right answers that the reward model has not learnt from, where there are such.
+static ScoreScale right_scale(const StageRun& run, std::vector<Sample> samples) {
+  const auto parts = by_reward_model(run, std::move(samples));
+  return fit_scale(parts.fresh.empty() ? parts.learnt : parts.fresh);
+}
+
 static void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
   std::vector<Scored> items;
   for (const auto& s : samples) items.push_back({prompts.at(s.problem_id), s.text});
@@ -154,7 +180,8 @@ static void reward_model(StageRun& run) {
     PairOptions pairing;
     pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9, pairing.reference_solutions = s.reference_solutions;
     const Prompter prompter(run.recipe.prompt, *rm.base.tokenizer);
-    const auto pairs = make_pairs(index, samples, samples, pairing, [&](const Problem& p) { return prompter(p.problem); });
+    const auto learnt = by_reward_model(run, samples).learnt;
+    const auto pairs = make_pairs(index, learnt, learnt, pairing, [&](const Problem& p) { return prompter(p.problem); });
     require_pairs(pairs, "reward_model");
     nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
     auto examples = preference_examples(*rm.base.tokenizer, pairs.pairs);
@@ -175,7 +202,7 @@ static void reward_model(StageRun& run) {
   const LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
   share_samples(run.ranks, samples, "scores", [&](std::vector<Sample>& mine) { score_samples(*reward_model_scorer(rm), prompt_map(run, *rm.base.tokenizer, problems), mine); });
   run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("policy")), samples); });
-  const ScoreScale scale = fit_scale(samples);
+  const ScoreScale scale = right_scale(run, samples);
   run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
 }
 
@@ -185,7 +212,7 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
   ScoreScale scale;
   if (s.reward.weight_model != 0) {
     scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model));
-    scale = fit_scale(read_jsonl<Sample>(run.path(report::samples_file("policy"))));
+    scale = right_scale(run, policy_sample_file(run));
   }
   auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine, run.path(run.own("checkpoints/" + run.stage + "/judge.part"))) : nullptr;
   return std::make_shared<Composite>(s.reward, scorer, scale, judge, s.train.max_completion_tokens);
@@ -377,14 +404,16 @@ void evaluate_stage(StageRun& run, const std::string& policy, const fs::path& pa
 namespace {
 
 void audit(StageRun& run) {
-  const auto policy = read_jsonl<Sample>(run.path(report::samples_file("policy"))), made = read_jsonl<Sample>(run.path(report::samples_file("generator")));
+  const auto policy = policy_sample_file(run), made = read_jsonl<Sample>(run.path(report::samples_file("generator")));
+  const auto parts = by_reward_model(run, policy);
+  const auto& unseen = parts.fresh.empty() ? parts.learnt : parts.fresh;  // for scores that say something
   const auto problems = run.training_problems();
   eval::AuditResult result;
   std::map<std::string, std::vector<Pair>> pairs;
   for (const char* name : {"plausible", "rejection"}) pairs[name] = read_jsonl<Pair>(run.path(report::pairs_file(name)));
   for (const char* score : {"reward_model", "judge", "policy_logprob"}) {
     std::vector<std::vector<double>> groups(3);
-    for (const auto& s : policy)
+    for (const auto& s : unseen)
       if (s.correct.value_or(false) && s.scores.count(score)) groups[0].push_back(s.scores.at(score));
     const std::string key = std::string("rejected_") + score;
     for (const auto& p : pairs["plausible"])

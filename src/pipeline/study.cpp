@@ -47,7 +47,8 @@ void source_stage(StageRun& run, NegativeSource source) {
   run.facts["generated_tokens"] = made.tokens, run.facts["candidates"] = result.candidates, run.facts["kept"] = result.kept, run.facts["pairs"] = result.pairs.size();
   run.facts["dropped"] = result.dropped;
   double right = 0, right_n = 0;
-  for (const auto& s : own)
+  const auto parts = by_reward_model(run, own);
+  for (const auto& s : parts.fresh.empty() ? parts.learnt : parts.fresh)
     if (const auto score = s.scores.find("reward_model"); s.correct.value_or(false) && score != s.scores.end()) right += score->second, ++right_n;
   if (right_n > 0) run.facts["right_score"] = right / right_n;
   for (auto& s : made.samples) s.logprobs.clear();
@@ -94,10 +95,11 @@ void equal_pairs_stage(StageRun& run) {
 
 train::PreferenceTrainOptions with_loss(const Recipe& recipe, objective::PreferenceLoss loss) {
   train::PreferenceTrainOptions options = recipe.preference;
-  if (loss == recipe.preference.objective.loss) return options;
   options.objective = {};  // each loss with its own β and likelihood term
   options.objective.loss = loss;
+  if (loss == objective::PreferenceLoss::kRobust) options.objective.label_smoothing = 0.1;  // without it it is DPO
   options.unpair = objective::info(loss).unpaired;
+  if (options.unpair) options.loop.batch.batch_size *= 2;  // two records a pair: as many updates, of as many answers
   return options;
 }
 
@@ -116,7 +118,12 @@ train::OnPolicyOptions with_objective(const Recipe& recipe, PolicyObjective obje
     case PolicyObjective::kNsr: o.advantage.rule = AdvantageRule::kNegative; break;
     case PolicyObjective::kWReinforce: o.advantage.rule = AdvantageRule::kWeighted; break;
     case PolicyObjective::kRloo: o.advantage.rule = AdvantageRule::kLeaveOneOut; break;
+    case PolicyObjective::kReinforcePp: o.advantage.rule = AdvantageRule::kBatch; break;
     case PolicyObjective::kDrGrpo: o.objective.loss = objective::PolicyLoss::kDrGrpo, o.advantage.rule = AdvantageRule::kGroupMean; break;
+    case PolicyObjective::kDapo: o.objective.loss = objective::PolicyLoss::kDapo, o.advantage.rule = AdvantageRule::kGroup; break;
+    case PolicyObjective::kBnpo: o.objective.loss = objective::PolicyLoss::kBnpo, o.advantage.rule = AdvantageRule::kGroup; break;
+    case PolicyObjective::kGspo: o.objective.loss = objective::PolicyLoss::kGspo, o.advantage.rule = AdvantageRule::kGroup; break;
+    case PolicyObjective::kCispo: o.objective.loss = objective::PolicyLoss::kCispo, o.advantage.rule = AdvantageRule::kGroup; break;
   }
   return o;
 }
@@ -218,7 +225,8 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
     const auto options = with_objective(r, policy);
     out.push_back({"train_" + to, "RL with the objective " + name_of(policy), {"sft"}, {model_folder(to)}, "", {options_json(options), options_json(r.rl.reward), prompt, model, engine}, {},
                    [=](StageRun& run) {
-                     on_policy_stage(run, "sft", to, options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens));
+                     on_policy_stage(run, "sft", to, options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens),
+                                     "study");
                    }});
     evaluate("pass_" + name_of(policy), "train_" + to, to, pass_section(r), r.study.pass_problems);
   }

@@ -210,6 +210,25 @@ TEST(Kto, SeparatesRightFromWrong) {
   }
 }
 
+TEST(Kto, ItsBaselineMeetsAnswersToOtherPromptsRightAndWrongAlike) {
+  const auto records = [](std::vector<int32_t> prompts) {
+    std::vector<UnpairedExample> out;
+    for (const int32_t p : prompts) out.push_back({fmt::format("r{}", out.size()), {p}, {7}, out.size() % 2 == 0, 1});
+    return out;
+  };
+  EXPECT_EQ(mismatched_records(records({1, 1, 2, 2, 3, 3})), (std::vector<int64_t>{2, 3, 4, 5, 0, 1}));  // chosen to chosen, rejected to rejected
+  EXPECT_EQ(mismatched_records(records({1, 2, 3})), (std::vector<int64_t>{1, 2, 0}));
+  EXPECT_EQ(mismatched_records(records({1, 1, 1, 2})), (std::vector<int64_t>{3, 3, 3, 0}));
+  EXPECT_EQ(mismatched_records(records({2, 1, 1, 1, 2})), (std::vector<int64_t>{1, 4, 0, 4, 1}));
+  const auto pairs_of = unpaired(pairs(5));
+  const auto other = mismatched_records(pairs_of);
+  for (size_t i = 0; i < pairs_of.size(); ++i) {
+    EXPECT_NE(pairs_of[i].prompt, pairs_of[size_t(other[i])].prompt) << i;
+    EXPECT_EQ(pairs_of[i].desirable, pairs_of[size_t(other[i])].desirable) << i;
+  }
+  EXPECT_THROW(mismatched_records(records({4, 4, 4})), Error);
+}
+
 TEST(RewardModel, SeparatesChosenFromRejected) {
   Scratch dir("rm");
   nn::RewardModel model{tiny_model(), at::zeros({1, 32})};

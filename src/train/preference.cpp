@@ -300,8 +300,7 @@ UnpairedTask::UnpairedTask(std::vector<UnpairedExample> examples, const Preferen
       options_(options),
       reference_(reference) {
   options_.objective.validate_data("preference", false, 0, false);
-  if (options_.objective.loss == objective::PreferenceLoss::kKto && examples_.size() == 1)
-    throw Error("kto needs at least two records: its baseline pairs each prompt with another record's answer", "preference");
+  if (options_.objective.loss == objective::PreferenceLoss::kKto) mismatch_ = mismatched_records(examples_);
 }
 
 int64_t UnpairedTask::tokens(int64_t record) const {
@@ -319,7 +318,7 @@ std::string UnpairedTask::data_hash() const {
 }
 
 ScoredTokens UnpairedTask::mismatched(int64_t record) const {
-  return {&examples_[size_t(record)].prompt, {&examples_[size_t(record + 1) % examples_.size()].completion}};
+  return {&examples_[size_t(record)].prompt, {&examples_[size_t(mismatch_[size_t(record)])].completion}};
 }
 
 void UnpairedTask::prepare(const nn::Transformer& model, const StageContext& context, const FileLoopOptions& options) {
@@ -384,6 +383,24 @@ nlohmann::json UnpairedTask::state() const { return {{"bco_mean", bco_.mean}, {"
 
 void UnpairedTask::load_state(const nlohmann::json& state) {
   if (state.contains("bco_mean")) bco_.mean = state.at("bco_mean"), bco_.count = state.at("bco_count");
+}
+
+std::vector<int64_t> mismatched_records(const std::vector<UnpairedExample>& examples) {
+  const auto n = int64_t(examples.size());
+  const auto at = [&](int64_t i) -> const Tokens& { return examples[size_t(i % n)].prompt; };
+  if (std::all_of(examples.begin(), examples.end(), [&](const auto& x) { return x.prompt == at(0); }))
+    throw Error("kto's baseline pairs each prompt with an answer to another one, and all records answer the same prompt", "preference", "use bco or apo_zero_unpaired");
+  std::vector<int64_t> next(static_cast<size_t>(2 * n)), out(static_cast<size_t>(n));  // next: the first record behind i with another prompt, the file read in a circle
+  for (int64_t i = 2 * n - 2; i >= 0; --i) next[size_t(i)] = at(i + 1) != at(i) ? i + 1 : next[size_t(i + 1)];
+  for (int64_t begin = 0; begin < n;) {
+    const int64_t end = std::min(n, next[size_t(begin)]);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t other = (i + end - begin) % n;
+      out[size_t(i)] = (at(other) != at(i) ? other : next[size_t(other)]) % n;
+    }
+    begin = end;
+  }
+  return out;
 }
 
 std::vector<UnpairedExample> unpaired(const std::vector<PreferenceExample>& pairs) {

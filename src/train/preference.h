@@ -146,16 +146,22 @@ class UnpairedTask : public FileTask {
 
  private:
   // kto measures how far the policy has moved on answers that do not belong to the prompt: record i's prompt with the answer of
-  // the record after it in the file.
+  // record mismatch_[i].
   ScoredTokens mismatched(int64_t record) const;
 
   std::vector<UnpairedExample> examples_;
+  std::vector<int64_t> mismatch_;  // kto only
   PreferenceTrainOptions options_;
   const nn::Transformer* reference_;
   at::Tensor reference_sums_, mismatched_sums_;  // [N]
   at::Tensor shift_;
   objective::BcoShift bco_;
 };
+
+// For each record one whose answer was written for another prompt. Answers of one prompt often stand together, right before wrong: a
+// record takes the record as far into the next prompt's answers, so that right and wrong ones are met as often as the file has them.
+// Throws Error when all records answer one prompt.
+std::vector<int64_t> mismatched_records(const std::vector<UnpairedExample>& examples);
 
 // The singles of pairs: each chosen one desirable, each rejected one not.
 std::vector<UnpairedExample> unpaired(const std::vector<PreferenceExample>& pairs);

@@ -25,9 +25,55 @@ std::optional<Extracted> found(std::string_view text, Span s, const char* rule) 
   return Extracted{std::string(text.substr(s.begin, s.end - s.begin)), s.begin, s.end, rule};
 }
 
+// Does the second of two boxes only say the first again, rounded?
+bool approximates(std::string_view text, const Box& exact, const Box& other) {
+  const auto opens = [](std::string_view s) {
+    while (!s.empty() && (is_space(s.front()) || s.front() == '$')) s.remove_prefix(1);
+    for (const std::string_view sign : {"\\approx", "≈", "\\simeq"})
+      if (s.substr(0, sign.size()) == sign) return sign.size();
+    return size_t{0};
+  };
+  if (opens(text.substr(other.inner_begin, other.inner_end - other.inner_begin))) return true;
+  const std::string_view gap = text.substr(exact.end, other.begin - exact.end);
+  const size_t sign = gap.size() <= 40 ? opens(gap) : 0;
+  return sign && gap.substr(gap.find_first_not_of(" \n\t$") + sign).find_first_not_of(" \n\t$") == std::string_view::npos;
+}
+
+// "boxed{70}", "\boxed{70}" with its "\b" read as a backspace: a box that lost its backslash.
+std::optional<Box> bare_box(std::string_view text) {
+  for (size_t at = find_last(text, "xed{"); at != std::string_view::npos && at >= 2; at = find_last(text.substr(0, at), "xed{")) {
+    if (text[at - 1] != 'o' || (text[at - 2] != '\b' && (text[at - 2] != 'b' || (at >= 3 && is_latin(text[at - 3]))))) continue;
+    const size_t close = closing_brace(text, at + 3);
+    if (close == std::string_view::npos) return std::nullopt;
+    return Box{at - 2, close + 1, at + 4, close, true};
+  }
+  return std::nullopt;
+}
+
+bool reads(std::string_view text, Span s);
+
+// \text{The answer is 460}: what the sentence in the box states.
+std::optional<Extracted> stated_in_box(std::string_view text, const Extracted& e) {
+  constexpr std::string_view kText = "\\text{";
+  const std::string_view s = std::string_view(text).substr(e.begin, e.end - e.begin);
+  if (s.substr(0, kText.size()) != kText || closing_brace(s, kText.size() - 1) != s.size() - 1) return std::nullopt;
+  for (const std::string_view verb : {" is ", " are ", " equals ", " = "}) {
+    const size_t at = s.rfind(verb);
+    if (at == std::string_view::npos) continue;
+    const Span value = trimmed(text, {e.begin + at + verb.size(), e.end - 1});
+    if (reads(text, value)) return found(text, value, "boxed");
+  }
+  return std::nullopt;
+}
+
 std::optional<Extracted> boxed(std::string_view text) {
-  const std::vector<Box> all = boxes(text);
-  if (all.empty()) return std::nullopt;
+  std::vector<Box> all = boxes(text);
+  if (all.empty()) {
+    if (const auto bare = bare_box(text)) return found(text, {bare->inner_begin, bare->inner_end}, "boxed");
+    return std::nullopt;
+  }
+  // "\boxed{\sqrt{2}} \approx \boxed{1.41}", "\boxed{\approx 1.41}" behind an exact one: what follows ≈ is dropped
+  while (all.size() > 1 && all.back().closed && all[all.size() - 2].closed && all[all.size() - 2].end <= all.back().begin && approximates(text, all[all.size() - 2], all.back())) all.pop_back();
   size_t first = all.size() - 1;
   const Box& last = all.back();
   if (!last.closed) return found(text, {last.begin, last.end}, "boxed");
@@ -36,6 +82,7 @@ std::optional<Extracted> boxed(std::string_view text) {
     // "x \in \boxed{…}" and "\boxed{20} percent" keep what stands inside; the words around a box are not the answer
     auto e = found(text, {last.inner_begin, last.inner_end}, "boxed");
     if (e) {
+      if (auto stated = stated_in_box(text, *e)) return stated;
       // a unit or % directly behind the box belongs to it
       std::string_view tail = text.substr(last.end, 24);
       size_t i = 0;
@@ -66,7 +113,6 @@ std::optional<Extracted> boxed(std::string_view text) {
   return e;
 }
 
-bool reads(std::string_view text, Span s);
 Span value_in(std::string_view text, Span s);
 
 std::optional<Extracted> tagged(std::string_view text) {
@@ -107,7 +153,13 @@ std::optional<Extracted> hashed(std::string_view text) {
     if (auto e = found(text, {begin, end}, "hash")) {
       // a Markdown heading "#### Final answer" is not an answer; "#### ab + c" is
       const bool words = e->text.find(' ') != std::string::npos && e->text.find_first_of("0123456789\\$=+*/^<>") == std::string::npos && has_word(e->text);
-      const bool heading = is_latin(e->text[0]) && words;
+      bool heading = is_latin(e->text[0]) && words;
+      // "#### Step 2: the total", "#### 2. The total" with text below it
+      for (const std::string_view opening : {"Step ", "Case ", "Part ", "Problem ", "Question ", "Method ", "Example "}) heading = heading || e->text.compare(0, opening.size(), opening) == 0;
+      const size_t digits = e->text.find_first_not_of("0123456789");
+      if (digits > 0 && digits + 2 < e->text.size() && (e->text[digits] == '.' || e->text[digits] == ')') && e->text[digits + 1] == ' ' && has_word(e->text) && trimmed(text, {end, text.size()}).begin < text.size()) heading = true;
+      // "#### 72, and that is it", "#### Final answer: 72"
+      if (!heading && !reads(text, {e->begin, e->end}) && has_word(e->text) && e->text.find_first_of("0123456789") != std::string::npos) return found(text, value_in(text, {e->begin, e->end}), "hash");
       if (!heading) return e;
     }
     while (at > 0 && text[at - 1] == '#') --at;
@@ -192,8 +244,12 @@ Span value_in(std::string_view text, Span s) {
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   const std::vector<Span> fs = formulas(text, s);
   const bool any_digit = std::any_of(sentence.begin(), sentence.end(), is_digit);
-  // no words: a formula that cannot be read
-  if (fs.empty() && std::none_of(sentence.begin(), sentence.end(), is_latin)) return s;
+  // no words, of Latin letters or others: a formula that cannot be read
+  const bool other_script = std::any_of(sentence.begin(), sentence.end(), [](char c) {
+    const auto b = static_cast<unsigned char>(c);
+    return (b >= 0xD0 && b <= 0xE1) || (b >= 0xE3 && b <= 0xED);
+  });
+  if (fs.empty() && !other_script && std::none_of(sentence.begin(), sentence.end(), is_latin)) return s;
   if (fs.empty() && !any_digit && sentence.find('\\') == std::string_view::npos) {
     // a short answer in words
     const auto words = static_cast<size_t>(std::count(sentence.begin(), sentence.end(), ' ')) + 1;
@@ -361,12 +417,36 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       break;
     }
   }
-  for (const std::string_view phrase : {"答案是", "答案为", "答案：", "答案:", "Ответ:", "Respuesta:", "Réponse :", "Antwort:"})
-    if (const size_t at = find_last(text, phrase); at != std::string_view::npos)
-      if (const auto span = value_from(at + phrase.size())) {
-        position = at;
-        return found(text, value_in(text, *span), "answer_is");
-      }
+  // Other languages: the word for "answer", then a mark or a verb; "故选 B" names an option.
+  std::optional<Span> last;
+  const auto take = [&](size_t at, size_t begin, bool option) {
+    if (last && at < position) return;
+    const auto span = value_from(begin);
+    if (!span) return;
+    const bool letter = text[span->begin] >= 'A' && text[span->begin] <= 'J' && (span->begin + 1 == text.size() || !is_latin(text[span->begin + 1]));
+    if (option && !letter) return;
+    position = at;
+    last = letter && (option || static_cast<unsigned char>(text[std::min(span->begin + 1, text.size() - 1)]) >= 0x80) ? Span{span->begin, span->begin + 1} : value_in(text, *span);
+  };
+  for (const std::string_view phrase : {"Respuesta:", "Réponse :", "Réponse:", "Antwort:", "Risposta:", "Resposta:", "Jawaban:"})
+    if (const size_t at = find_last(text, phrase); at != std::string_view::npos) take(at, at + phrase.size(), false);
+  if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0xD0; })) {
+    for (const std::string_view phrase : {"答案", "故选", "应选", "选项", "回答", "答え", "答", "정답", "답변", "답", "Ответ", "उत्तर", "উত্তর", "الإجابة", "คำตอบ"}) {
+      const size_t at = find_last(text, phrase);
+      if (at == std::string_view::npos) continue;
+      size_t begin = at + phrase.size();
+      while (begin < text.size() && (text[begin] == ' ' || text[begin] == '*')) ++begin;
+      bool marked = false;
+      for (const std::string_view mark : {":", "：", "是", "为", "為", "は", "은", "는"})
+        if (!marked && text.substr(begin, mark.size()) == mark) {
+          begin += mark.size();
+          marked = true;
+        }
+      const bool option = phrase == "故选" || phrase == "应选" || phrase == "选项";
+      if (marked || option) take(at, begin, option);
+    }
+  }
+  if (last) return found(text, *last, "answer_is");
   return std::nullopt;
 }
 
@@ -448,7 +528,7 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
     const size_t end = std::min(sentence_end(text, at), all.end);
     const Span s = trimmed(text, {at, end});
     if (s.begin < s.end) sentences.push_back(s);
-    at = end + 1;
+    at = end + (end < all.end && text[end] == '\xE3' ? 3 : 1);  // behind a full stop or 。
   }
   // One short line of words or one formula is the answer itself.
   if (sentences.size() == 1 && all.end - all.begin <= 60 && !looks_prose(text.substr(all.begin, all.end - all.begin))) {

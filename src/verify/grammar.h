@@ -80,6 +80,7 @@ class Parser {
   }
   const Expr* statement(bool top);
   static bool says_domain(const Expr& e) { return e.is(Kind::kRelation) && e.count == 2 && e.name == "e" && e[0].is(Kind::kSymbol) && e[1].is(Kind::kSymbol) && e[1].name.substr(0, 4) == "set:"; }
+  void skip_remark();
   bool ends_statement() const;
   // a = b ≤ c …, also a : b : c
   const Expr* relation();
@@ -100,6 +101,8 @@ class Parser {
 
   // ---- arithmetic ----
   const Expr* sum();
+  bool rate_without_unit(const Expr& value) const;
+  bool joins_sets() const;
   bool starts_factor() const;
   const Expr* term(bool* negative = nullptr);
   const Expr* product(const std::vector<const Expr*>& factors) { return factors.size() == 1 ? factors[0] : arena_.make(Kind::kMul, factors); }
@@ -153,6 +156,8 @@ class Parser {
   // A whole word with a meaning of its own; null if it has none.
   const Expr* named(std::string_view w);
   // f(…), g(…), h(…) are applications; another letter only when the bracket holds names alone and an equals sign follows.
+  static bool ends_name(const Lexeme& t);
+  static bool is_function_letter(std::string_view w);
   bool is_application(std::string_view w) const;
   const Expr* application(const Expr* head);
   const Expr* text();
@@ -176,6 +181,7 @@ class Parser {
   ParseMode mode_;
   size_t i_ = 0, relation_start_ = 0;
   int depth_ = 0, group_depth_ = 0;
+  bool top_ = false;  // outside all brackets and groups
   bool abs_open_ = false, norm_open_ = false, french_open_ = false;  // ]a, b[
   bool comma_ambiguous_ = false;
   size_t longest_word_ = 0;

@@ -82,11 +82,26 @@ const Expr* Parser::sum() {
   return e;
 }
 
+// At "/day" behind money, "/person" behind a number, with nothing further.
+bool Parser::rate_without_unit(const Expr& value) const {
+  const Lexeme& by = peek();
+  if ((by.type != Token::kText && (by.type != Token::kWord || by.text.size() < 3 || !unit_like(by))) || (peek(2).type != Token::kEnd && peek(2).type != Token::kPunct)) return false;
+  if (peek(2).type == Token::kPunct && peek(2).op != '.' && peek(2).op != ')' && peek(2).op != ',') return false;
+  if (value.is(Kind::kQuantity)) return value.name == "dollar" || value.name == "euro" || value.name == "pound";
+  return value.is(Kind::kNumber) && parse_unit(by.text).name.empty();
+}
+
+// Does a set follow the word at hand? Then "U" is a union, not a name.
+bool Parser::joins_sets() const {
+  const Lexeme& after = peek();
+  return after.type == Token::kSetOpen || after.type == Token::kOpen || after.type == Token::kCommand || (after.type == Token::kPunct && (after.op == '(' || after.op == '[' || after.op == ']'));
+}
+
 bool Parser::starts_factor() const {
   const Lexeme& t = cur();
   switch (t.type) {
     case Token::kNumber: case Token::kOpen: case Token::kBegin: case Token::kSetOpen: return true;
-    case Token::kWord: return !separator() && !at_remark() && !(t.text == "U" || t.text == "union" || t.text == "in" || t.text == "intersect");
+    case Token::kWord: return !separator() && !at_remark() && !((t.text == "U" && joins_sets()) || t.text == "union" || t.text == "in" || t.text == "intersect");
     case Token::kPunct: return t.op == '(' || (t.op == '[' && !french_open_) || (t.op == '|' && !abs_open_);
     case Token::kCommand:
       if (t.text == "rangle" || t.text == "rfloor" || t.text == "rceil" || t.text == "cup" || t.text == "cap" || t.text == "bigcup" || t.text == "setminus" || t.text == "smallsetminus" || t.text == "backslash" || t.text == "pm" ||
@@ -115,6 +130,9 @@ const Expr* Parser::term(bool* negative) {
     if (at_op('*') || at_command("cdot") || at_command("times") || at_command("ast") || at_command("cdotp")) {
       next();
       factors.push_back(signed_factor());
+    } else if (at_op('/') && factors.size() == 1 && rate_without_unit(*factors[0])) {
+      next();  // "$18/day", "3/person": what a rate is by is commentary
+      next();
     } else if (at_op('/') || at_command("div")) {
       next();
       factors.push_back(arena_.pow(signed_factor(), arena_.number(-1)));
@@ -227,7 +245,13 @@ const Expr* Parser::postfix(const Expr* base) {
         }
       }
       next();
-      base = arena_.pow(base, exponent());
+      const Expr* power = exponent();
+      // f^{-1}(x) is the inverse function at x
+      if (base->is(Kind::kSymbol) && is_function_letter(base->name) && at_op('(') && !cur().space_before && power->is(Kind::kNumber) && value_of(*power) == Rational(-1)) {
+        base = application(arena_.symbol(std::string(base->name) + "^{-1}"));
+        continue;
+      }
+      base = arena_.pow(base, power);
       continue;
     }
     if (at_op('\'')) {

@@ -36,7 +36,8 @@ bool is_symbol_command(std::string_view name) {
 
 bool is_greek_word(std::string_view w) {
   static const std::unordered_map<std::string_view, int> names = {{"alpha", 1}, {"beta", 1}, {"gamma", 1}, {"delta", 1}, {"epsilon", 1}, {"zeta", 1}, {"eta", 1}, {"theta", 1}, {"kappa", 1}, {"lambda", 1}, {"mu", 1},
-                                                                 {"nu", 1}, {"xi", 1}, {"rho", 1}, {"sigma", 1}, {"tau", 1}, {"phi", 1}, {"chi", 1}, {"psi", 1}, {"omega", 1}};
+                                                                 {"nu", 1}, {"xi", 1}, {"rho", 1}, {"sigma", 1}, {"tau", 1}, {"phi", 1}, {"chi", 1}, {"psi", 1}, {"omega", 1},
+                                                                 {"Gamma", 1}, {"Delta", 1}, {"Theta", 1}, {"Lambda", 1}, {"Sigma", 1}, {"Phi", 1}, {"Psi", 1}, {"Omega", 1}};
   return names.count(w) > 0;
 }
 

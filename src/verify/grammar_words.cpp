@@ -57,7 +57,7 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
     const Lexeme& t = cur();
     if (separator() == 1 || separator() == 2) break;
     if (t.type == Token::kText) {
-      if (any_text && opens_remark(fold(t.text))) break;
+      if ((any_text || top_) && opens_remark(fold(t.text))) break;  // at the top level statement() drops what follows
       any_text = true;
       if (!text.empty()) text += ' ';
       text += t.text;
@@ -209,7 +209,13 @@ const Expr* Parser::word() {
   }
   if (const Expr* e = named(w)) return e;
   if (w.size() == 1) {
+    const bool alone = i_ == 0 || cur().space_before || t_[i_ - 1].type != Token::kNumber;
     const Expr* s = letter();
+    if (alone && s->is(Kind::kSymbol) && at(Token::kNumber) && !cur().space_before && cur().text.size() <= 2 && all_digits(cur().text) && ends_name(peek())) {  // "x1" for x_1
+      const Expr* e = arena_.symbol(std::string(s->name) + "_" + std::string(cur().text));
+      next();
+      return e;
+    }
     if (s->is(Kind::kSymbol) && at_op('(') && !cur().space_before && is_application(w)) return application(s);
     return s;
   }
@@ -255,11 +261,20 @@ const Expr* Parser::named(std::string_view w) {
   return nullptr;
 }
 
+// May a name written "x1" end before this token? "k2\pi" is k times 2π.
+bool Parser::ends_name(const Lexeme& t) {
+  if (t.type == Token::kWord || t.type == Token::kCommand) return t.space_before;
+  return t.type != Token::kNumber && t.type != Token::kOpen && !(t.type == Token::kPunct && (t.op == '(' || t.op == '^' || t.op == '_' || t.op == '!'));
+}
+
+bool Parser::is_function_letter(std::string_view w) { return w == "f" || w == "g" || w == "h" || w == "F" || w == "G" || w == "H"; }
+
 bool Parser::is_application(std::string_view w) const {
-  if (w == "f" || w == "g" || w == "h" || w == "F" || w == "G" || w == "H") return true;
+  if (is_function_letter(w)) return true;
   if (i_ != relation_start_ + 1) return false;
   size_t j = i_ + 1;
-  while (j < t_.size() && (t_[j].type == Token::kWord || t_[j].type == Token::kNumber || (t_[j].type == Token::kPunct && t_[j].op == ','))) {
+  const auto op = [&](size_t k, std::string_view signs) { return t_[k].type == Token::kPunct && signs.find(t_[k].op) != std::string_view::npos; };
+  while (j < t_.size() && (t_[j].type == Token::kWord || t_[j].type == Token::kNumber || op(j, ",") || (op(j, "+-") && op(j - 1, "(,")))) {  // E(x, +0, z)
     if (t_[j].type == Token::kWord && t_[j].text.size() > 1) return false;
     ++j;
   }

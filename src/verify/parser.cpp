@@ -1,4 +1,6 @@
 // Statements of the grammar: enumerations, relations, ratios.
+#include <utility>
+
 #include "verify/grammar.h"
 
 namespace foil::verify {
@@ -56,6 +58,11 @@ int Parser::separator() const {
 
 const Expr* Parser::statement(bool top) {
   Deeper deeper(*this);
+  struct Level {
+    bool& top;
+    bool before;
+    ~Level() { top = before; }
+  } level{top_, std::exchange(top_, top)};
   std::vector<const Expr*> items, groups;
   bool any_and = false, any_or = false, semicolons = false;
   const auto close_group = [&] {
@@ -77,7 +84,7 @@ const Expr* Parser::statement(bool top) {
     const bool bar = at_op('|') && items.empty() && groups.empty();  // ||x| - 1|: a bar where a value must stand opens
     if (!french && !bar && ends_statement()) break;
     if (top && !(items.empty() && groups.empty()) && at_remark()) {
-      while (!at(Token::kEnd) && !at(Token::kBad)) next();
+      skip_remark();
       break;
     }
     if (top && at_op('.') && !(peek().type == Token::kCommand && (is_accent(peek().text)))) {
@@ -88,7 +95,7 @@ const Expr* Parser::statement(bool top) {
     items.push_back(relation());
     if (top && items.size() + groups.size() > 1 && says_domain(*items.back())) items.pop_back();  // "kπ, k ∈ ℤ"
     if (top && at_remark()) {
-      while (!at(Token::kEnd) && !at(Token::kBad)) next();
+      skip_remark();
       break;
     }
     if (!separator() && !ends_statement() && !(top && at_op('.'))) fail("unexpected " + describe());
@@ -103,6 +110,17 @@ const Expr* Parser::statement(bool top) {
   Expr* list = arena_.make(Kind::kList, items.data(), items.size());
   list->index = any_or ? 2 : any_and ? 1 : 0;
   return list;
+}
+
+// "4x - 7 where x > 0": the remark says nothing more about the value. "x² for x > 0, −x for x < 0" is a definition by cases.
+void Parser::skip_remark() {
+  const std::string opening = fold(cur().text);
+  bool further = false;
+  while (!at(Token::kEnd) && !at(Token::kBad)) {
+    next();
+    if (separator()) further = true;
+    else if (further && (at(Token::kWord) || at(Token::kText)) && fold(cur().text) == opening) fail("a definition by cases");
+  }
 }
 
 bool Parser::ends_statement() const {

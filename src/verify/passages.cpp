@@ -96,14 +96,18 @@ std::vector<Box> boxes(std::string_view text) {
 }
 
 bool joins(std::string_view gap) {
-  std::string words;
-  bool conjunction = false, separator = false;
+  // "\boxed{42}, then \boxed{277}", "\boxed{1/3} \approx \boxed{0.333}": the second goes on from the first
+  static constexpr std::string_view kSteps[] = {"then", "so", "thus", "hence", "therefore", "which", "gives", "giving", "yields", "but", "not", "actually", "wait", "instead", "rather", "finally", "becomes", "numerically", "approximately"};
+  static constexpr std::string_view kArrows[] = {"approx", "simeq", "Rightarrow", "Longrightarrow", "implies", "rightarrow", "longrightarrow", "to", "iff", "therefore", "mapsto"};
+  const auto any_of = [](const auto& list, std::string_view w) { return std::find(std::begin(list), std::end(list), w) != std::end(list); };
+  bool conjunction = false, separator = false, sign = false;
   size_t count = 0;
   for (size_t i = 0; i < gap.size();) {
     const char c = gap[i];
     if (c == '\\') {
       size_t j = i + 1;
       while (j < gap.size() && is_latin(gap[j])) ++j;
+      if (any_of(kArrows, gap.substr(i + 1, j - i - 1))) return false;
       i = std::max(j, i + 2);
       continue;
     }
@@ -111,6 +115,7 @@ bool joins(std::string_view gap) {
       size_t j = i;
       std::string w;
       while (j < gap.size() && is_latin(gap[j])) w += lower(gap[j++]);
+      if (any_of(kSteps, w)) return false;
       if (w == "and" || w == "or") conjunction = true;
       else ++count;
       i = j;
@@ -118,12 +123,21 @@ bool joins(std::string_view gap) {
     }
     if (c == '.' || c == '?' || c == '!' || c == ':') return false;
     if (c == '\n' && gap.find('\n', i + 1) != std::string_view::npos && gap.substr(i).find_first_not_of("\n \t$,") == std::string_view::npos && !conjunction && !separator) return false;
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      bool known = false;
+      for (const std::string_view mark : {"，", "、", "；", "和", "或", "与", "及"})
+        if (gap.substr(i, 3) == mark) known = true;
+      (known ? separator : sign) = true;
+      i += known ? 3 : 1;
+      continue;
+    }
     if (c == ',' || c == ';') separator = true;
+    else if (!is_space(c) && c != '$' && c != '{' && c != '}' && c != '*' && c != '&' && c != '+') sign = true;
     ++i;
   }
   if (gap.size() > 80) return false;
   if (conjunction || separator) return count <= 6;
-  return count == 0;
+  return count == 0 && !sign;
 }
 
 namespace {
@@ -182,6 +196,7 @@ size_t sentence_end(std::string_view text, size_t at) {
       if (!dollar) return i;
       if (i + 1 < text.size() && text[i + 1] == '\n') return i;
     }
+    if (c == '\xE3' && !dollar && text.substr(i, 3) == "。") return i;
     if (c == '.' && !dollar) {
       const char next = i + 1 < text.size() ? text[i + 1] : ' ';
       const bool initial = i >= 1 && (lower(text[i - 1]) == 'a' || lower(text[i - 1]) == 'p') && (i < 2 || !is_latin(text[i - 2])) && lower(next) == 'm';  // a.m.

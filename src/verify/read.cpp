@@ -240,6 +240,21 @@ const Expr* lettered_base(std::string_view s, Arena& arena) {
   return e;
 }
 
+// Nothing but words, two of them of four letters or more.
+bool two_words(std::string_view s) {
+  size_t run = 0, words = 0;
+  for (size_t i = 0; i <= s.size(); ++i) {
+    if (i < s.size() && letter(s[i])) {
+      ++run;
+      continue;
+    }
+    if (i < s.size() && s[i] != ' ' && s[i] != ',' && s[i] != '.' && s[i] != '-') return false;
+    words += run >= 4;
+    run = 0;
+  }
+  return words >= 2;
+}
+
 // "(C)", "C) 42", "\text{(C)}", "C. north", "Option C": the letter and what stands behind it.
 const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) {
   std::string_view v = s;
@@ -286,6 +301,11 @@ const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) 
   if (open && !closed && skip(")")) closed = true;
   if (open && !closed) return nullptr;
   if (!open && (skip(")") || skip(".") || skip(":"))) mark = true;
+  // "E - A polygenic risk score": a dash, then prose
+  if (!open && !mark && v.substr(i, 3) == " - " && two_words(v.substr(i + 3))) {
+    i += 2;
+    mark = true;
+  }
   if (wrapped && (skip("}") || skip("**"))) wrapped = false;
   if (wrapped || (!open && !mark)) return nullptr;
   const std::string_view rest = trim(v.substr(i));
@@ -421,6 +441,14 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     node.tree = e;
     return;
   }
+  // "<", "\le": which of two is larger
+  for (const auto& [sign, name] : {std::pair<std::string_view, std::string_view>{"<", "<"}, {">", ">"}, {"=", "="}, {"\\lt", "<"}, {"\\gt", ">"}, {"\\le", "<="}, {"\\leq", "<="}, {"\\ge", ">="}, {"\\geq", ">="}, {"<=", "<="}, {">=", ">="}, {"≤", "<="}, {"≥", ">="}})
+    if (s == sign) {
+      Expr* e = arena.make(Kind::kText);
+      e->name = name;
+      node.tree = e;
+      return;
+    }
   // "negative 5", "minus 3/4"
   for (const std::string_view word : {"negative ", "Negative ", "minus ", "Minus "})
     if (s.substr(0, word.size()) == word && s.size() > word.size() && (digit(s[word.size()]) || s[word.size()] == '\\')) {

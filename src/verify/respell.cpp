@@ -191,10 +191,50 @@ std::optional<std::string> letters_in_text(std::string_view s) {
   return joined && out.size() > 1 ? std::optional(out) : std::nullopt;
 }
 
+// SymPy's Eq(a, b) → a = b
+std::optional<std::string> equation_call(std::string_view s) {
+  if (s.substr(0, 3) != "Eq(" || s.back() != ')') return std::nullopt;
+  int depth = 0;
+  size_t comma = std::string_view::npos;
+  for (size_t i = 3; i + 1 < s.size(); ++i) {
+    if (s[i] == '(' || s[i] == '[' || s[i] == '{') ++depth;
+    if ((s[i] == ')' || s[i] == ']' || s[i] == '}') && --depth < 0) return std::nullopt;
+    if (s[i] == ',' && depth == 0) {
+      if (comma != std::string_view::npos) return std::nullopt;
+      comma = i;
+    }
+  }
+  if (comma == std::string_view::npos) return std::nullopt;
+  return std::string(s.substr(3, comma - 3)) + " = " + std::string(s.substr(comma + 1, s.size() - comma - 2));
+}
+
+// "\frac" whose "\f" was read as a form feed, "\text" as a tab, "\alpha" as a bell …
+std::optional<std::string> with_backslashes_back(std::string_view s) {
+  if (std::none_of(s.begin(), s.end(), [](char c) { return c >= 7 && c <= 13 && c != '\n'; })) return std::nullopt;
+  static constexpr std::pair<char, std::string_view> kLost[] = {
+      {'\f', "rac{"}, {'\t', "ext{"}, {'\t', "frac{"}, {'\t', "imes"}, {'\t', "heta"}, {'\t', "an"}, {'\a', "lpha"}, {'\a', "pprox"}, {'\a', "rc"}, {'\a', "ngle"}, {'\b', "eta"}, {'\b', "egin{"}, {'\b', "inom{"}, {'\b', "mod"}, {'\b', "oxed{"}, {'\b', "ar{"}, {'\v', "ec{"}, {'\r', "ight"}, {'\r', "angle"}, {'\r', "ho"}, {'\f', "box{"}};
+  std::string out;
+  bool any = false;
+  for (size_t i = 0; i < s.size(); ++i) {
+    bool lost = false;
+    for (const auto& [control, rest] : kLost) lost = lost || (s[i] == control && s.substr(i + 1, rest.size()) == rest);
+    if (lost) {
+      out += '\\';
+      if (s.substr(i + 1, 5) != "frac{" || s[i] != '\t') out += s[i] == '\f' ? 'f' : s[i] == '\t' ? 't' : s[i] == '\a' ? 'a' : s[i] == '\b' ? 'b' : s[i] == '\v' ? 'v' : 'r';
+      any = true;
+    } else {
+      out += s[i];
+    }
+  }
+  return any ? std::optional(out) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> respelt(std::string_view s) {
   if (s.size() < 3 || s.size() > 2000) return std::nullopt;
+  if (auto restored = with_backslashes_back(s)) return restored;
+  if (auto equation = equation_call(s)) return equation;
   for (const std::string_view tail : {" in total", " altogether", " in all"})
     if (s.size() > tail.size() && s.substr(s.size() - tail.size()) == tail && s.find_first_of("0123456789") != std::string_view::npos && !looks_prose(s)) return std::string(s.substr(0, s.size() - tail.size()));
   if (is_digit(s[0])) {

@@ -6,13 +6,14 @@
 #pragma once
 #include <optional>
 
+#include "verify/ball.h"
 #include "verify/budget.h"
 #include "verify/expr.h"
 
 namespace foil::verify {
 
-// The exact value of a constant expression when it is rational and stays small enough; nullopt otherwise.
-std::optional<Rational> exact_rational(const Expr& e, Budget& budget);
+// The exact value of a constant expression (or of one at a point) when it is rational and stays small enough; nullopt otherwise.
+std::optional<Rational> exact_rational(const Expr& e, Budget& budget, const Assignment* point = nullptr);
 
 enum class Identity { kEqual, kDifferent, kUnknown };
 // a ≡ b as rational functions in the generators. kDifferent only if they are independent (variables, their roots, i, radicals, and

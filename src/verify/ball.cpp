@@ -1,4 +1,5 @@
 #include "verify/ball.h"
+#include "verify/algebra.h"
 
 #include <acb_hypgeom.h>
 #include <arb_hypgeom.h>
@@ -292,7 +293,12 @@ class Evaluator {
         if (!real) return false;
         if (e.fn == F::kFloor) arb_floor(x, x, p_);
         else arb_ceil(x, x, p_);
-        return arb_is_exact(x);  // a ball across an integer is not decided
+        if (arb_is_exact(x)) return true;
+        // a ball across an integer: decided where the value is rational, as ⌊2n/5⌋ at n = 5 is
+        const auto exact = exact_rational(e, c_.budget, c_.point);
+        if (!exact) return false;
+        arb_set_fmpq(x, exact->get(), p_);
+        return true;
       }
       case F::kFactorial: case F::kGamma:
         if (real && arb_is_exact(x) && arb_is_int(x) && arf_cmp_si(arb_midref(x), 5000) < 0 && arf_sgn(arb_midref(x)) > 0) {

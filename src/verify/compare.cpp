@@ -83,7 +83,12 @@ bool is_name(const Expr& e) {
     case Kind::kCall:
       if (e.fn == Fn::kUser) return true;
       if (e.count != 1) return false;
-      return is_name(e[0]);  // sin θ, |AB|, ln x
+      // sin θ, sin 2x, |AB|; √x = 54 is an equation to solve
+      switch (e.fn) {
+        case Fn::kSin: case Fn::kCos: case Fn::kTan: case Fn::kCot: case Fn::kSec: case Fn::kCsc: case Fn::kFloor: case Fn::kCeil: case Fn::kDet: return is_name(e[0]) || (is_scalar(e[0]) && !variables(e[0]).empty());
+        case Fn::kSqrt: case Fn::kRoot: case Fn::kExp: return !e[0].is(Kind::kSymbol) && is_name(e[0]);
+        default: return is_name(e[0]);
+      }
     case Kind::kMul:
       for (uint32_t i = 0; i < e.count; ++i) {
         const Expr& x = e[i].is(Kind::kPow) ? e[i][0] : e[i];
@@ -123,10 +128,15 @@ std::optional<Labelled> label(const Expr& e, Comparison& c) {
   for (uint32_t i = 0; i < e.count; ++i) constants = constants && is_scalar(e[i]) && variables(e[i]).empty();
   if (constants) return Labelled{nullptr, &value};
   if (e.count > 2 || is_name(e[0])) {
-    if (!is_name(e[0])) return std::nullopt;
-    if (e[0].is(Kind::kSymbol)) {
+    if (!is_name(e[0])) {
+      // 2l + 2(y − l) = 2l + 2y − 2l = 2y ends in its value; 1 = z = x = 0 says nothing
+      if (!is_scalar(e[0]) || variables(e[0]).empty() || !is_scalar(value)) return std::nullopt;
+      return Labelled{nullptr, &value};
+    }
+    if (e[0].is(Kind::kSymbol) || (e[0].is(Kind::kCall) && e[0].fn != Fn::kUser)) {  // not x = 2x − 1, nor tan θ = 2θ
+      const std::vector<std::string_view> names = variables(e[0]);
       for (const std::string_view v : variables(value))
-        if (v == e[0].name) return std::nullopt;
+        if (std::find(names.begin(), names.end(), v) != names.end()) return std::nullopt;
     }
     // y = x could also be read as x = y: equations between two names stay equations as well (see equal_answers)
     (void)c;
@@ -168,7 +178,7 @@ bool sets_match(const Expr& g, const Expr& a, Comparison& c) {
     bool found = false;
     for (uint32_t step = 0; step < a.count; ++step) {
       const uint32_t j = (i + step) % a.count;
-      if (hit[j] && found) continue;
+      if ((hit[j] && found) || g[i].is(Kind::kSet) != a[j].is(Kind::kSet)) continue;  // {{1}, {2}} is not {1, 2}
       if (equal_answers(g[i], a[j], c)) hit[j] = found = true;
     }
     if (!found) return false;
@@ -176,7 +186,7 @@ bool sets_match(const Expr& g, const Expr& a, Comparison& c) {
   for (uint32_t j = 0; j < a.count; ++j) {
     if (hit[j]) continue;
     bool found = false;
-    for (uint32_t i = 0; i < g.count && !found; ++i) found = equal_answers(g[i], a[j], c);
+    for (uint32_t i = 0; i < g.count && !found; ++i) found = g[i].is(Kind::kSet) == a[j].is(Kind::kSet) && equal_answers(g[i], a[j], c);
     if (!found) return false;
   }
   return true;
@@ -533,7 +543,15 @@ std::optional<bool> compare_regions(const Expr& g, const Expr& a, Comparison& c)
 
 // "the day is friday" states "friday"; a sentence with more than that one statement in it states nothing here.
 bool states(std::string_view sentence, std::string_view words) {
-  if (sentence.size() < words.size() + 4 || sentence.substr(sentence.size() - words.size()) != words) return false;
+  if (sentence.size() < words.size() + 4) return false;
+  // "evelyn has the greatest average speed"
+  if (words.size() >= 4 && sentence.substr(0, words.size()) == words) {
+    const std::string_view rest = sentence.substr(words.size());
+    bool plain = rest.substr(0, 4) == " is " || rest.substr(0, 5) == " has " || rest.substr(0, 5) == " was ";
+    for (const std::string_view more : {" not ", " if ", " or ", " but ", " never ", " less ", " no "}) plain = plain && rest.find(more) == std::string_view::npos;
+    return plain;
+  }
+  if (sentence.substr(sentence.size() - words.size()) != words) return false;
   const std::string_view before = sentence.substr(0, sentence.size() - words.size());
   for (const std::string_view more : {" not ", " if ", " or ", " and ", " but ", " never "})
     if (before.find(more) != std::string_view::npos) return false;
@@ -552,9 +570,9 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
     const std::string_view x = choice_letter(g), y = choice_letter(a);
     c.rule = "choice";
     if (x.empty() || y.empty()) return false;
-    // (c) is choice C; the variable c is not
-    const auto capital = [](const Expr& e, char ch) { return e.is(Kind::kChoice) && ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; };
-    return x[0] == y[0] || capital(g, x[0]) == capital(a, y[0]);
+    // where one side picks an option, (c) and c pick it too
+    const auto capital = [](char ch) { return ch >= 'a' && ch <= 'z' ? static_cast<char>(ch - 32) : ch; };
+    return capital(x[0]) == capital(y[0]);
   }
   if (g.is(Kind::kText) || a.is(Kind::kText)) {
     c.rule = "text";
@@ -567,7 +585,13 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
       c.rule = "interval";
       return r && r->parts.size() == 1 && !r->parts[0].low && !r->parts[0].high;
     }
-    if (other.is(Kind::kSymbol)) return fold(other.name) == (g.is(Kind::kText) ? g.name : a.name);
+    if (other.is(Kind::kSymbol)) return fold(other.name) == words || (other.name.size() == 1 && states(words, fold(other.name)));
+    // V·W is the word VW
+    if (other.is(Kind::kMul) && other.count == words.size()) {
+      bool letters = true;
+      for (uint32_t i = 0; i < other.count && letters; ++i) letters = other[i].is(Kind::kSymbol) && upper(other[i].name) && fold(other[i].name) == words.substr(i, 1);
+      if (letters) return true;
+    }
     if (!other.is(Kind::kRelation) && !other.is(Kind::kList)) return false;
   }
   if (g.is(Kind::kTime) || a.is(Kind::kTime)) {
@@ -612,6 +636,16 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
     for (uint32_t i = 0; i < list.count && all; ++i) all = g.is(Kind::kList) ? equal_answers(list[i], a, c) : equal_answers(g, list[i], c);
     if (all) return true;
   }
+  // a brace over x = 2, y = 4 is the system; P(2, 4) is the point
+  const auto plain = [&](const Expr& e) -> const Expr* {
+    if (e.is(Kind::kMul) && e.count == 2 && e[0].is(Kind::kSymbol) && upper(e[0].name) && e[1].is(Kind::kTuple)) return &e[1];
+    if (!e.is(Kind::kCases)) return nullptr;
+    for (uint32_t i = 0; i < e.count; ++i)
+      if (!e[i].is(Kind::kRelation) || e[i].name != "=") return nullptr;
+    return c.arena.make(Kind::kList, e.args, e.count);
+  };
+  if (const Expr* x = a.is(Kind::kCases) || collection(g) ? plain(a) : nullptr; x && !g.is(Kind::kCases)) return equal_answers(g, *x, c);
+  if (const Expr* x = collection(a) ? plain(g) : nullptr) return equal_answers(*x, a, c);
   if (g.is(Kind::kCases) && a.is(Kind::kCases)) {
     const bool equal = members_match(g, a, c);
     c.rule = "cases";

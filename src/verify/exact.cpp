@@ -32,14 +32,19 @@ std::optional<Rational> exact_power(const Rational& base, const Rational& expone
 
 }  // namespace
 
-std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
+std::optional<Rational> exact_rational(const Expr& e, Budget& budget, const Assignment* point) {
   budget.spend(1);
   switch (e.kind) {
     case Kind::kNumber: case Kind::kBase: return value_of(e);
+    case Kind::kSymbol: {
+      if (!point) return std::nullopt;
+      const auto at = std::find_if(point->begin(), point->end(), [&](const auto& p) { return p.first == e.name; });
+      return at == point->end() ? std::nullopt : std::optional(at->second);
+    }
     case Kind::kAdd: {
       Rational sum;
       for (uint32_t i = 0; i < e.count; ++i) {
-        const auto x = exact_rational(e[i], budget);
+        const auto x = exact_rational(e[i], budget, point);
         if (!x) return std::nullopt;
         sum = sum + *x;
       }
@@ -49,7 +54,7 @@ std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
     case Kind::kMul: {
       Rational product(1);
       for (uint32_t i = 0; i < e.count; ++i) {
-        const auto x = exact_rational(e[i], budget);
+        const auto x = exact_rational(e[i], budget, point);
         if (!x) return std::nullopt;
         product = product * *x;
         if (product.bits() > kMaxBits) return std::nullopt;
@@ -58,26 +63,26 @@ std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
       return product;
     }
     case Kind::kPow: {
-      const auto base = exact_rational(e[0], budget);
+      const auto base = exact_rational(e[0], budget, point);
       if (!base) return std::nullopt;
-      const auto exponent = exact_rational(e[1], budget);
+      const auto exponent = exact_rational(e[1], budget, point);
       if (!exponent) return std::nullopt;
       return exact_power(*base, *exponent, budget);
     }
     case Kind::kPercent: {
-      const auto x = exact_rational(e[0], budget);
+      const auto x = exact_rational(e[0], budget, point);
       if (!x) return std::nullopt;
       return *x / Rational(100);
     }
     case Kind::kQuantity: {
       if (e.name == "deg") return std::nullopt;
-      const auto x = exact_rational(e[0], budget);
+      const auto x = exact_rational(e[0], budget, point);
       if (!x) return std::nullopt;
       return *x * value_of(e);
     }
     case Kind::kRatio: {
       if (e.count != 2) return std::nullopt;
-      const auto x = exact_rational(e[0], budget), y = exact_rational(e[1], budget);
+      const auto x = exact_rational(e[0], budget, point), y = exact_rational(e[1], budget, point);
       if (!x || !y || y->is_zero()) return std::nullopt;
       return *x / *y;
     }
@@ -87,7 +92,7 @@ std::optional<Rational> exact_rational(const Expr& e, Budget& budget) {
   if (e.count == 0) return std::nullopt;
   std::vector<Rational> x;
   for (uint32_t i = 0; i < e.count; ++i) {
-    auto v = exact_rational(e[i], budget);
+    auto v = exact_rational(e[i], budget, point);
     if (!v) return std::nullopt;
     x.push_back(std::move(*v));
   }

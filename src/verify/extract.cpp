@@ -39,6 +39,19 @@ bool approximates(std::string_view text, const Box& exact, const Box& other) {
   return sign && gap.substr(gap.find_first_not_of(" \n\t$") + sign).find_first_not_of(" \n\t$") == std::string_view::npos;
 }
 
+// "The answer is not \boxed{12}", "\boxed{12} is not the answer": a box that says what the answer is not.
+bool negated(std::string_view text, const Box& box) {
+  const auto mark = [](char c) { return is_space(c) || c == '$' || c == '*' || c == '(' || c == '\\'; };
+  size_t end = box.begin, begin = box.end;
+  while (end > 0 && mark(text[end - 1])) --end;
+  for (const std::string_view word : {" not", "n't", " cannot be", "n't be", " never"})
+    if (end >= word.size() && text.substr(end - word.size(), word.size()) == word) return true;
+  while (begin < text.size() && (mark(text[begin]) || text[begin] == ')')) ++begin;
+  for (const std::string_view words : {"is not ", "is wrong", "is incorrect", "isn't ", "cannot be ", "can't be "})
+    if (text.substr(begin, words.size()) == words) return true;
+  return false;
+}
+
 // "boxed{70}", "\boxed{70}" with its "\b" read as a backspace: a box that lost its backslash.
 std::optional<Box> bare_box(std::string_view text) {
   for (size_t at = find_last(text, "xed{"); at != std::string_view::npos && at >= 2; at = find_last(text.substr(0, at), "xed{")) {
@@ -72,6 +85,8 @@ std::optional<Extracted> boxed(std::string_view text) {
     if (const auto bare = bare_box(text)) return found(text, {bare->inner_begin, bare->inner_end}, "boxed");
     return std::nullopt;
   }
+  while (!all.empty() && all.back().closed && negated(text, all.back())) all.pop_back();
+  if (all.empty()) return std::nullopt;
   // "\boxed{\sqrt{2}} \approx \boxed{1.41}", "\boxed{\approx 1.41}" behind an exact one: what follows ≈ is dropped
   while (all.size() > 1 && all.back().closed && all[all.size() - 2].closed && all[all.size() - 2].end <= all.back().begin && approximates(text, all[all.size() - 2], all.back())) all.pop_back();
   size_t first = all.size() - 1;
@@ -236,11 +251,59 @@ Span last_number_in(std::string_view text, Span s) {
   return {s.begin, s.begin};
 }
 
+// "5 because 2 + 3 = 5", "204 minutes (3 hours and 24 minutes)", "$\sqrt{51}$, which is approximately $7.14$": the value without what
+// is said about it, where a value stands before.
+Span without_explanation(std::string_view text, Span s) {
+  const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
+  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈"})
+    if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
+  // a remark in parentheses at the end
+  if (s.end > s.begin + 2 && text[s.end - 1] == ')' && text[s.end - 2] != '\\') {
+    int depth = 0;
+    size_t open = s.end;
+    while (open > s.begin) {
+      --open;
+      if (text[open] == ')') ++depth;
+      if (text[open] == '(' && --depth == 0) break;
+    }
+    const std::string_view inside = text.substr(open + 1, s.end - open - 2);
+    bool words = inside.substr(0, 3) == "or ";
+    for (size_t i = 0, run = 0; i < inside.size(); ++i) words = (run = is_latin(inside[i]) ? run + 1 : 0) >= 3 || words;
+    if (depth == 0 && words && open > s.begin && text[open - 1] == ' ' && inside.find_first_of("\\$") == std::string_view::npos && states(open)) s = without_marks(text, {s.begin, open});
+  }
+  return s;
+}
+
+// Words that make another value of the number they touch: "12 times 3", "the square root of 12", "not 12". A number after which more
+// is counted ("12 times as many", "12 more apples") stands for itself.
+bool altered(std::string_view text, Span sentence, Span number) {
+  const std::string_view after = text.substr(number.end, sentence.end - number.end), before = text.substr(sentence.begin, number.begin - sentence.begin);
+  const auto number_follows = [&](size_t i) {
+    while (i < after.size() && (after[i] == ' ' || after[i] == '$' || after[i] == '-' || after[i] == '\\')) ++i;
+    return i < after.size() && is_digit(after[i]);
+  };
+  for (const std::string_view words : {" times", " plus", " minus", " divided by", " multiplied by", " over", " choose", " mod", " more than", " less than", " to the power of", "th root of", " percent of", "% of"})
+    if (after.substr(0, words.size()) == words && number_follows(words.size())) return true;
+  for (const std::string_view words : {" squared", " cubed", " factorial"})
+    if (after.substr(0, words.size()) == words) return true;
+  size_t end = before.size();
+  while (end > 0 && (before[end - 1] == ' ' || before[end - 1] == '$' || before[end - 1] == '(')) --end;
+  const std::string_view head = before.substr(0, end);
+  for (const std::string_view words : {" not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
+                                       "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
+    if (head.size() >= words.size() && head.substr(head.size() - words.size()) == words) return true;
+  return false;
+}
+
 // The value a sentence states: all of it when it is one, what follows "is" or "=", its last formula, its first words if they
 // are a value, its last number. A formula that cannot be read is returned as it is, never a number out of it.
 Span value_in(std::string_view text, Span s) {
   s = without_marks(text, s);
   if (s.begin >= s.end || reads(text, s)) return s;
+  if (const Span short_form = without_explanation(text, s); short_form.end < s.end) {
+    s = short_form;
+    if (reads(text, s)) return s;
+  }
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   const std::vector<Span> fs = formulas(text, s);
   const bool any_digit = std::any_of(sentence.begin(), sentence.end(), is_digit);
@@ -264,6 +327,19 @@ Span value_in(std::string_view text, Span s) {
     const size_t joint = std::min(several.find(" and "), several.find(", "));
     if (joint == std::string_view::npos || several.find('=') > joint || several.find('=', joint) == std::string_view::npos || !reads(text, tail)) continue;
     return tail;
+  }
+  // "…, so x = -2 or x = 1"
+  if (const size_t last = fs.empty() ? sentence.rfind(" = ") : std::string_view::npos; last != std::string_view::npos) {
+    size_t joint = 0;
+    for (const std::string_view word : {" or ", " and "})
+      if (const size_t at = sentence.rfind(word, last); at != std::string_view::npos) joint = std::max(joint, at + 1);
+    const size_t first = joint > 1 ? sentence.rfind(" = ", joint) : std::string_view::npos;
+    if (first != std::string_view::npos && first > 0) {
+      size_t begin = first;
+      while (begin > 0 && !is_space(sentence[begin - 1])) --begin;
+      const Span several = without_marks(text, {s.begin + begin, s.end});
+      if (first - begin <= 3 && last > joint && last - joint <= 8 && reads(text, several)) return several;
+    }
   }
   size_t best = std::string_view::npos;
   for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", "=", ": ", "≈"}) {
@@ -351,7 +427,7 @@ Span value_in(std::string_view text, Span s) {
       }
     head = without_marks(text, head);
     while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
-    if (head.end < s.end && reads(text, head)) return head;
+    if (head.end < s.end && reads(text, head)) return altered(text, s, head) ? s : head;
   }
   if (const size_t reals = sentence.find("all real numbers except "); reals != std::string_view::npos) return {s.begin + reals, s.end};
   // "between 4 and 6" states neither
@@ -366,8 +442,12 @@ Span value_in(std::string_view text, Span s) {
     while (end < sentence.size() && is_digit(sentence[end])) ++end;
     return {s.begin + begin, s.begin + end};
   }
-  const Span number = last_number_in(text, s);
-  return number.begin < number.end ? number : s;
+  Span number = last_number_in(text, s);
+  // "There are 13 such numbers, 12 of which are even"
+  for (const std::string_view part : {" of which", " of whom", " of them", " of these", " of those"})
+    if (number.begin < number.end && text.substr(number.end, part.size()) == part)
+      if (const Span other = last_number_in(text, {s.begin, number.begin}); other.begin < other.end) number = other;
+  return number.begin < number.end && !altered(text, s, number) ? number : s;
 }
 
 std::optional<Extracted> announced(std::string_view text, size_t& position) {
@@ -397,6 +477,19 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       size_t verb = 0;
       for (const std::string_view v : {"is", "should be", "will be", "would be", "must be", "are"})
         if (!verb && starts_with_answer_words(text, k, v) && (k + v.size() >= text.size() || !is_latin(text[k + v.size()]))) verb = v.size();
+      if (k + 1 < text.size() && (text[k] == '"' || text[k] == '\'') && i > 0 && (text[i - 1] == text[k] || text[i - 1] == '_')) {
+        // {"answer": "18", …}
+        size_t from = k + 1;
+        while (from < text.size() && (is_space(text[from]) || text[from] == ':')) ++from;
+        if (from > k + 1 && from < text.size()) {
+          const bool quoted = text[from] == '"' || text[from] == '\'';
+          const size_t to = quoted ? text.find(text[from], from + 1) : text.find_first_of(text[from] == '[' ? "]\n" : ",}\n", from);
+          if (to != std::string_view::npos) {
+            position = i;
+            return found(text, quoted ? Span{from + 1, to} : Span{from, to + (text[to] == ']')}, "answer_is");
+          }
+        }
+      }
       if (k < text.size() && (text[k] == ':' || text[k] == '=')) {
         span = value_from(k + 1);
       } else if (verb) {
@@ -484,7 +577,11 @@ std::optional<Extracted> letter_choice(std::string_view text) {
   for (size_t i = text.size(); i-- > 0;) {
     if (text[i] < 'A' || text[i] > 'J') continue;
     const bool left = i > 0 && text[i - 1] == '(', right = i + 1 < text.size() && text[i + 1] == ')';
-    if (left && right) return found(text, {i - 1, i + 2}, "choice");
+    if (left && right) {
+      // "Both (B) and (C) are correct"
+      const bool two = i >= 9 && text.substr(i - 6, 5) == " and " && text[i - 7] == ')' && text[i - 8] >= 'A' && text[i - 8] <= 'J' && text[i - 9] == '(';
+      return found(text, {two ? i - 9 : i - 1, i + 2}, "choice");
+    }
   }
   return std::nullopt;
 }
@@ -546,6 +643,10 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
       return found(text, all, "whole");
     }
   }
+  // A check of the answer behind it is not the answer.
+  for (size_t i = 1; i < sentences.size(); ++i)
+    for (const std::string_view opening : {"To check", "Check:", "Checking", "To verify", "Verification", "Let's check", "Let's verify", "Let us check", "Let us verify", "We can check", "We can verify", "**Check", "**Verification"})
+      if (i < sentences.size() && text.compare(sentences[i].begin, opening.size(), opening) == 0 && text.substr(sentences[0].begin, sentences[i].begin - sentences[0].begin).find_first_of("0123456789\\") != std::string_view::npos) sentences.resize(i);
   for (size_t i = sentences.size(); i-- > 0;) {
     const Span s = sentences[i];
     const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
@@ -659,9 +760,12 @@ std::optional<Extracted> extract(std::string_view original) {
   if (!e) {
     const Span all = trimmed(text, {0, text.size()});
     if (all.begin < all.end) {
-      if (reads(text, all)) e = found(text, all, "whole");
       size_t position = 0;
-      if (!e) e = announced(text, position);
+      // "My answer: 12" and "(C) is wrong, so the answer is (D)" could be read as they stand
+      const bool says_answer = all.end - all.begin <= 400 && text.find("nswer") != std::string_view::npos;
+      if (says_answer) e = announced(text, position);
+      if (!e && reads(text, all)) e = found(text, all, "whole");
+      if (!e && !says_answer) e = announced(text, position);
       if (!e) e = concluded(text, all);
     }
   }

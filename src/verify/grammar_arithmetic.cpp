@@ -275,6 +275,11 @@ const Expr* Parser::postfix(const Expr* base) {
       base = subscripted(base);
       continue;
     }
+    // I(0) is a value of I: nobody multiplies by a written zero
+    if (base->is(Kind::kSymbol) && at_op('(') && !cur().space_before && peek().type == Token::kNumber && peek().text == "0" && peek(2).type == Token::kPunct && peek(2).op == ')') {
+      base = application(base);
+      continue;
+    }
     if (at_op('%')) {
       next();
       base = arena_.make(Kind::kPercent, {base});

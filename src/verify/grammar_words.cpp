@@ -250,6 +250,14 @@ const Expr* Parser::named(std::string_view w) {
     return arena_.make(Kind::kInfinity);
   }
   if (const auto it = function_names().find(w); it != function_names().end() && w.size() > 1) {
+    if (it->second == Fn::kLog && peek().type == Token::kNumber && !peek().space_before && (peek().text == "2" || peek().text == "10") && peek(2).type == Token::kPunct && peek(2).op == '(') {  // log2(x), log10(x)
+      next();
+      const Expr* base = number_literal(arena_, cur().text);
+      next();
+      const Expr* x = bracket();
+      if (x->is(Kind::kTuple) || x->is(Kind::kList)) fail("wrong number of arguments for log");
+      return arena_.call(Fn::kLog, {x, base});
+    }
     if (w.size() == 2 && (w == "sh" || w == "ch" || w == "th" || w == "tg" || w == "lg") && !latex_ && !(peek().type == Token::kPunct && peek().op == '(')) return nullptr;
     next();
     return function(it->second, w);
@@ -294,10 +302,13 @@ const Expr* Parser::text() {
   const std::string folded = fold(content);
   next();
   if (folded.empty()) return primary();
+  if (const auto it = function_names().find(content); it != function_names().end() && content.size() > 2 && (at_op('(') || at(Token::kOpen))) return function(it->second, content);  // \text{lcm}(4, 6)
   if (const int n = number_word(folded); n >= 0) return arena_.number(n);
   // "Rs. 5", "USD 5"
   if (const Unit unit = parse_unit(content); !unit.name.empty() && unit.currency && (at(Token::kNumber) || at_command("frac"))) return with_unit(factor(), unit);
   if (at(Token::kNumber) || at_command("frac") || at_command("sqrt") || at_op('-')) {
+    for (const std::string_view word : {"not", "except", "other than", "never", "without", "twice", "double", "half", "half of", "multiple of", "square of", "root of"})
+      if (folded == word || (folded.size() > word.size() && folded.substr(folded.size() - word.size() - 1) == " " + std::string(word))) fail("words that make another value of the number");
     // words before a value say nothing about it: "\text{approximately } 5"
     return signed_factor();
   }

@@ -297,7 +297,8 @@ bool rounds_to(const Expr& gold, const Expr& answer, Comparison& c) {
     if (a && (a->significant < g->significant + 2 || g->significant < 3)) return false;
     return within(answer, g->value, power_of_ten(-g->digits) * Rational(1, 2), false, c);
   }
-  // An exact gold: a decimal must carry at least six significant digits, rounded or cut off.
+  // An exact gold: a decimal must carry at least six significant digits, rounded or cut off. An integer has no digits to cut off.
+  if (const auto r = exact_rational(gold, c.budget); r && r->is_integer()) return false;
   if (a->significant < 6 || a->digits > 4000 || a->digits < -4000) return false;
   return within(gold, a->value, power_of_ten(-a->digits), true, c);
 }

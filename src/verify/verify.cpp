@@ -97,25 +97,82 @@ bool constant(const Expr& e) {
   return is_scalar(e) && !any(e, [](const Expr& x) { return x.is(Kind::kSymbol) || x.is(Kind::kCall) || x.is(Kind::kOpaque); });
 }
 
-// "m + n = 25 + 81 = 106" answers 106: the value of an expression in two or more names, asked for as a number. One name is an
-// equation to be solved ("2x = 6" does not state 3), but for the sign of an operation the problem made up: "5 \star 1 = 50 - 3 = 47".
-Reading value_of_sum(const Reading& gold, Reading answer, std::string_view text) {
-  if (!gold.readable() || !answer.readable() || !constant(*gold.node->tree)) return answer;
-  const Expr& r = *answer.node->tree;
-  if (!r.is(Kind::kRelation) || r.count < 2 || r.name.find_first_not_of('=') != std::string_view::npos || !constant(r[r.count - 1])) return answer;
-  if (!r[0].is(Kind::kAdd) && !r[0].is(Kind::kMul)) return answer;
+// The value an equation at the end of a text states for a gold that is no equation: "m + n = 25 + 81 = 106" answers 106, the value of an
+// expression in two or more names; "our answer is c^2 = 16" answers 16, being introduced by a verb; "(k+1)(2) = 2k + 2" its right side,
+// being an identity. One name is an equation to be solved ("2x = 6" does not state 3), and powers of several are a curve.
+bool names_a_value(const Expr& left) {
+  if (!left.is(Kind::kAdd) && !left.is(Kind::kMul)) return false;
   std::vector<std::string_view> names;
-  any(r[0], [&](const Expr& x) {
+  bool curve = false;
+  any(left, [&](const Expr& x) {
     if (x.is(Kind::kSymbol) && std::find(names.begin(), names.end(), x.name) == names.end()) names.push_back(x.name);
+    curve = curve || (x.is(Kind::kPow) && !constant(x[0]) && !(x[1].is(Kind::kNumber) && value_of(x[1]) == Rational(-1)));
     return false;
   });
+  // the sign of an operation that the problem made up: "5 \star 1 = 50 - 3 = 47"
   static constexpr std::string_view kOperations[] = {"star", "bigstar", "ast", "oplus", "ominus", "otimes", "odot", "diamond", "Diamond", "clubsuit", "spadesuit", "heartsuit", "diamondsuit", "triangle", "bigtriangleup", "dagger", "bullet", "circledast"};
   const bool made_up = std::any_of(names.begin(), names.end(), [](std::string_view n) { return std::find(std::begin(kOperations), std::end(kOperations), n) != std::end(kOperations); });
-  if (names.size() < (made_up ? 1 : 2)) return answer;
-  for (uint32_t i = 1; i + 1 < r.count; ++i)
-    if (!constant(r[i])) return answer;
-  Reading value = parse(text.substr(text.rfind('=') + 1));
-  return value.readable() && same(*value.node->tree, r[r.count - 1]) ? value : answer;
+  return !curve && names.size() >= (made_up ? 1 : 2);
+}
+
+// Is the answer introduced by "… is", and not as the equation of something?
+bool introduced(std::string_view before) {
+  const auto mark = [](char c) { return c == ' ' || c == '\n' || c == '$' || c == '(' || c == '[' || c == '\\' || c == '*' || c == ':'; };
+  while (!before.empty() && mark(before.back())) before.remove_suffix(1);
+  bool verb = false;
+  for (const std::string_view word : {" is", " are", " equals", " be"})
+    if (before.size() > word.size() && before.substr(before.size() - word.size()) == word) {
+      before.remove_suffix(word.size());
+      verb = true;
+      break;
+    }
+  if (!verb) return false;
+  before = before.substr(before.size() - std::min<size_t>(before.size(), 60));
+  for (const std::string_view word : {"quation", "curve", "line", "circle", "ellipse", "parabola", "hyperbola", "nequality", "relation", "condition", "constraint", "locus", "graph", "plane", "function", "identity", "solve"})
+    if (before.find(word) != std::string_view::npos) return false;
+  return true;
+}
+
+std::optional<Reading> stated_value(const Reading& gold, const Reading& answer, std::string_view text, const Extracted& found, int depth = 0) {
+  if (!gold.readable() || !answer.readable() || !is_scalar(*gold.node->tree)) return std::nullopt;
+  const Expr& r = *answer.node->tree;
+  std::string_view written = depth == 0 ? std::string_view(found.text) : text;
+  while (!written.empty() && (written.back() == '$' || written.back() == ' ' || written.back() == '.')) written.remove_suffix(1);
+  if (r.is(Kind::kList) && depth == 0 && r.count <= 8) {
+    // "16 - 3 - 4 = 9; 9 \times 2 = 18", "m/n = 1/115, and m + n = 116": steps, the last of which is the answer
+    for (uint32_t i = 0; i < r.count; ++i)
+      if (!r[i].is(Kind::kRelation) || r[i].name.find_first_not_of('=') != std::string_view::npos) return std::nullopt;
+    const size_t cut = std::max(written.rfind("; ") + 1, written.rfind(", ") + 1);
+    if (cut == 0) return std::nullopt;
+    std::string_view last = written.substr(cut + 1);
+    for (const std::string_view word : {"and ", "so ", "$"})
+      if (last.substr(0, word.size()) == word) last.remove_prefix(word.size());
+    const Reading step = parse(last);
+    if (!step.readable() || !step.node->tree->is(Kind::kRelation)) return std::nullopt;
+    const Expr& s = *step.node->tree;
+    bool constants = true;
+    for (uint32_t i = 0; i < s.count; ++i) constants = constants && constant(s[i]);
+    if (constants) return parse(last.substr(last.rfind('=') + 1));
+    return stated_value(gold, step, last, found, 1);
+  }
+  if (!r.is(Kind::kRelation) || r.count < 2 || r.name.find_first_not_of('=') != std::string_view::npos) return std::nullopt;
+  const size_t sign = written.rfind('=');
+  if (sign == std::string_view::npos) return std::nullopt;
+  Reading value = parse(written.substr(sign + 1));
+  if (!value.readable() || !same(*value.node->tree, r[r.count - 1])) return std::nullopt;
+  if (constant(r[r.count - 1])) {
+    bool constants = true;
+    for (uint32_t i = 1; i + 1 < r.count; ++i) constants = constants && constant(r[i]);
+    if (constants && names_a_value(r[0])) return value;
+    const bool prose = found.rule != "boxed" && found.rule != "tag" && found.rule != "hash" && found.rule != "whole";
+    if (depth == 0 && prose && !constant(r[0]) && introduced(text.substr(0, std::min(found.begin, text.size())))) return value;
+    return std::nullopt;
+  }
+  // an identity
+  if (r.count != 2 || !is_scalar(r[0]) || r[0].is(Kind::kSymbol)) return std::nullopt;
+  const Reading left = parse(written.substr(0, sign));
+  if (left.readable() && same(*left.node->tree, r[0]) && equal(left, value).correct()) return value;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -129,9 +186,14 @@ Verdict check(const Reading& gold, std::string_view text, const Options& options
     v.note = "answer: none found";
     return v;
   }
-  Reading answer = parse(found->text, options);
-  answer = value_of_sum(gold, std::move(answer), found->text);
+  const Reading answer = parse(found->text, options);
   Verdict v = equal(gold, answer, options);
+  if (!v.correct())
+    if (const auto stated = stated_value(gold, answer, text, *found)) {
+      Verdict other = equal(gold, *stated, options);
+      other.operations += v.operations;
+      if (other.correct()) v = std::move(other);
+    }
   v.answer_text = found->text;
   return v;
 }

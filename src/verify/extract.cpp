@@ -255,7 +255,7 @@ Span last_number_in(std::string_view text, Span s) {
 // is said about it, where a value stands before.
 Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
-  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈"})
+  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality "})
     if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
   // a remark in parentheses at the end
   if (s.end > s.begin + 2 && text[s.end - 1] == ')' && text[s.end - 2] != '\\') {
@@ -291,8 +291,35 @@ bool altered(std::string_view text, Span sentence, Span number) {
   const std::string_view head = before.substr(0, end);
   for (const std::string_view words : {" not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
-    if (head.size() >= words.size() && head.substr(head.size() - words.size()) == words) return true;
+    if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
   return false;
+}
+
+// "So he takes 9+2 = 11 seconds to run 100 meters", "There are 33 ounces of cereal in those 3 boxes": the result of the computation, or
+// what there is, unless the sentence goes on to another statement. Empty: neither.
+Span computed(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  size_t from = std::string_view::npos;
+  if (const size_t sign = sentence.rfind('='); sign != std::string_view::npos && sign > 0) {
+    size_t left = sign;
+    while (left > 0 && sentence[left - 1] == ' ') --left;
+    if (left > 0 && (is_digit(sentence[left - 1]) || sentence[left - 1] == ')' || sentence[left - 1] == '%')) from = sign + 1;
+  } else {
+    for (const std::string_view opening : {"here are ", "here is ", "here were ", "here will be ", "here would be "})
+      if (const size_t at = sentence.find(opening); at != std::string_view::npos && at <= 20 && from == std::string_view::npos) from = at + opening.size();
+  }
+  if (from == std::string_view::npos) return {s.begin, s.begin};
+  size_t i = from;
+  while (i < sentence.size() && (sentence[i] == ' ' || sentence[i] == '$' || sentence[i] == '-')) ++i;
+  if (i >= sentence.size() || !is_digit(sentence[i]) || i > from + 4) return {s.begin, s.begin};
+  size_t end = i;
+  while (end < sentence.size() && (is_digit(sentence[end]) || ((sentence[end] == ',' || sentence[end] == '.') && end + 1 < sentence.size() && is_digit(sentence[end + 1])))) ++end;
+  const std::string_view rest = sentence.substr(end);
+  if (rest.empty() || rest[0] == '/' || rest[0] == ':' || rest[0] == '^' || rest[0] == '!' || rest.find_first_of("=+*/<>;") != std::string_view::npos || rest.substr(0, 2) == "x " || rest.substr(0, 2) == " x" || rest.substr(0, 2) == " -") return {s.begin, s.begin};
+  for (const std::string_view more : {", ", " so ", " then ", " leaving ", " leaves ", " left ", " is ", " are ", " was ", " but ", " and ", " each", " per ", " more than "})
+    if (rest.find(more) != std::string_view::npos) return {s.begin, s.begin};
+  const Span number{s.begin + i - (i > from && (sentence[i - 1] == '$' || sentence[i - 1] == '-')), s.begin + end + (rest[0] == '%')};
+  return altered(text, s, number) ? Span{s.begin, s.begin} : number;
 }
 
 // The value a sentence states: all of it when it is one, what follows "is" or "=", its last formula, its first words if they
@@ -346,6 +373,12 @@ Span value_in(std::string_view text, Span s) {
     const size_t at = sentence.rfind(verb);
     if (at == std::string_view::npos) continue;
     const size_t from = s.begin + at + verb.size();
+    if (verb[0] == ' ') {  // "cannot be 12", "is never 12"
+      const std::string_view before = sentence.substr(0, at);
+      bool denied = false;
+      for (const std::string_view word : {" not", "cannot", "n't", " never"}) denied = denied || (before.size() >= word.size() && before.substr(before.size() - word.size()) == word);
+      if (denied) return s;
+    }
     bool inside = false;  // a sign inside a formula belongs to it
     for (const Span& f : fs) inside = inside || (from > f.begin && from <= f.end);
     if (inside) continue;
@@ -442,6 +475,7 @@ Span value_in(std::string_view text, Span s) {
     while (end < sentence.size() && is_digit(sentence[end])) ++end;
     return {s.begin + begin, s.begin + end};
   }
+  if (const Span result = computed(text, s); result.begin < result.end) return result;
   Span number = last_number_in(text, s);
   // "There are 13 such numbers, 12 of which are even"
   for (const std::string_view part : {" of which", " of whom", " of them", " of these", " of those"})
@@ -730,9 +764,11 @@ std::optional<Extracted> extract(std::string_view original) {
   // A base model goes on to questions of its own: what follows is not about this one.
   for (const std::string_view mark : {"\nQuestion:", "\nQ:", "\nHuman:", "\nUser:", "\nProblem:"}) {
     const size_t at = text.find(mark);
-    if (at == std::string_view::npos || text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos) continue;
+    if (at == std::string_view::npos || (text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos && text.substr(0, at).find("nswer is") == std::string_view::npos)) continue;
     text = text.substr(0, at);
   }
+  // A figure behind the last sentence.
+  if (const size_t figure = text.size() > 12 && text.substr(text.find_last_not_of(" \n") + 1 - 6, 6) == "[/asy]" ? find_last(text, "[asy]") : std::string_view::npos; figure != std::string_view::npos && text.substr(0, figure).find_first_of("0123456789") != std::string_view::npos) text = text.substr(0, figure);
   // What a chat template leaves behind the answer.
   for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>"}) {
     const size_t at = text.find(mark);

@@ -80,6 +80,7 @@ class Parser {
   }
   const Expr* statement(bool top);
   static bool says_domain(const Expr& e) { return e.is(Kind::kRelation) && e.count == 2 && e.name == "e" && e[0].is(Kind::kSymbol) && e[1].is(Kind::kSymbol) && e[1].name.substr(0, 4) == "set:"; }
+  void skip_to_conclusion();
   void skip_remark();
   bool ends_statement() const;
   // a = b ≤ c …, also a : b : c
@@ -88,6 +89,7 @@ class Parser {
 
   // ---- quantities: a value and its unit ----
   const Expr* quantity();
+  static bool is_scalar_kind(const Expr& e) { return e.is(Kind::kNumber) || e.is(Kind::kSymbol) || e.is(Kind::kPi) || e.is(Kind::kE); }
   const Expr* with_unit(const Expr* value, const Unit& unit);
   // Reads words and \text{…} behind a value as a unit or as commentary. False: nothing there.
   bool unit_tokens(const Expr* value, Unit& unit);

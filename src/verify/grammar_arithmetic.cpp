@@ -127,6 +127,11 @@ const Expr* Parser::term(bool* negative) {
       factors.push_back(signed_factor());
       continue;
     }
+    // 3x10^8
+    if (at_word("x") && peek().type == Token::kNumber && peek().text == "10" && !peek().space_before && peek(2).type == Token::kPunct && peek(2).op == '^' && factors.back()->is(Kind::kNumber)) {
+      next();
+      continue;
+    }
     if (at_op('*') || at_command("cdot") || at_command("times") || at_command("ast") || at_command("cdotp")) {
       next();
       factors.push_back(signed_factor());
@@ -142,7 +147,7 @@ const Expr* Parser::term(bool* negative) {
       const Expr* value = product(factors);
       if (negative && std::exchange(*negative, false)) value = arena_.neg(value);
       factors = {arena_.call(Fn::kMod, {value, modulus})};
-    } else if (at_command("over") && group_depth_ > 0) {
+    } else if (at_command("over")) {
       next();
       const Expr* top = product(factors);
       const Expr* bottom = sum();
@@ -246,6 +251,10 @@ const Expr* Parser::postfix(const Expr* base) {
       }
       next();
       const Expr* power = exponent();
+      if (base->is(Kind::kNumber) && power->is(Kind::kSymbol) && (power->name == "o" || power->name == "\\circ" || power->name == "\\degree")) {  // 90^o
+        base = degrees(base);
+        continue;
+      }
       // f^{-1}(x) is the inverse function at x
       if (base->is(Kind::kSymbol) && is_function_letter(base->name) && at_op('(') && !cur().space_before && power->is(Kind::kNumber) && value_of(*power) == Rational(-1)) {
         base = application(arena_.symbol(std::string(base->name) + "^{-1}"));

@@ -241,7 +241,7 @@ const Expr* Parser::environment() {
   const bool abs = std::exchange(abs_open_, false), norm = std::exchange(norm_open_, false);
   const Comma comma = mode_.comma;
   const bool cases = name == "cases" || name == "dcases" || name == "rcases";
-  const bool lines = name == "aligned" || name == "align" || name == "gathered" || name == "gather" || name == "split" || name == "equation" || name == "eqnarray" || name == "alignedat";
+  const bool lines = name == "aligned" || name == "align" || name == "gathered" || name == "gather" || name == "split" || name == "equation" || name == "eqnarray" || name == "multline" || name == "alignedat";
   std::vector<const Expr*> cells;
   size_t columns = 0, in_row = 0;
   const auto end_row = [&] {
@@ -259,6 +259,11 @@ const Expr* Parser::environment() {
       }
       if (at(Token::kEnd) || at(Token::kBad)) fail_at(open_token, "environment without its end");
       if (at_command("Longrightarrow") || at_command("Rightarrow") || at_command("implies") || at_command("therefore")) {
+        next();
+        items.clear();  // what follows from the lines above is what is said
+        continue;
+      }
+      if (at(Token::kText) && !items.empty() && t_[i_ - 1].type == Token::kPunct && t_[i_ - 1].op == '&') {  // a comment in a column of its own
         next();
         continue;
       }

@@ -75,6 +75,7 @@ const Expr* Parser::bare_argument() {
   }
   while (starts_factor()) {
     if (!factors.empty()) {
+      if (at_command("cdot") || at_command("times") || at_command("ast")) break;  // \sin t \cdot \sin t
       if (at(Token::kCommand) && function_names().count(cur().text)) break;
       if (at(Token::kWord) && (function_names().count(cur().text) || unit_like(cur()))) break;
       if (at_op('(') || at_op('[') || at(Token::kBegin) || at(Token::kSetOpen)) {

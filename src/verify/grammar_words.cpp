@@ -14,6 +14,11 @@ const Expr* Parser::quantity() {
       value = arena_.make(Kind::kPercent, {value});
       continue;
     }
+    if (!had_unit && is_scalar_kind(*value) && (at_word("squared") || at_word("cubed"))) {
+      value = arena_.pow(value, arena_.number(at_word("squared") ? 2 : 3));
+      next();
+      continue;
+    }
     Unit unit;
     const size_t before = i_;
     if (unit_tokens(value, unit)) {
@@ -233,7 +238,7 @@ const Expr* Parser::word() {
     if (w.size() >= 3) {
       if (splits_into_functions(w)) return letter();
       longest_word_ = std::max(longest_word_, w.size());
-    } else if (is_little_word(w) && (cur().space_before || i_ == 0) && (peek().space_before || peek().type == Token::kEnd)) {
+    } else if (is_little_word(w) && (cur().space_before || i_ == 0) && (peek().space_before || peek().type == Token::kEnd || (peek().type == Token::kPunct && peek().op == ','))) {
       longest_word_ = std::max<size_t>(longest_word_, 3);
     }
   }

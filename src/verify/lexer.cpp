@@ -54,7 +54,7 @@ const Names& skipped_commands() {
       "displaystyle", "textstyle", "scriptstyle", "scriptscriptstyle", "limits", "nolimits", "boxed", "fbox", "mathbf", "mathit",
       "mathcal", "boldsymbol", "bm", "bf", "it", "sf", "tt", "rm", "mathsf", "mathfrak", "mathtt", "pmb", "boldmath", "underline", "mathop", "ensuremath",
       "operatornamewithlimits", "mathopen", "mathclose", "mathord", "mathbin", "mathrel", "mathstrut", "strut", "centering", "large", "Large", "small",
-      "normalsize", "noindent", "cancel", "relax", "nobreak", "allowbreak", "protect"};
+      "huge", "Huge", "LARGE", "tiny", "scriptsize", "footnotesize", "checkmark", "blacksquare", "qedsymbol", "qed", "normalsize", "noindent", "cancel", "relax", "nobreak", "allowbreak", "protect"};
   return names;
 }
 const Names& space_commands() {
@@ -74,7 +74,7 @@ const Names& argument_dropped() {
 const std::unordered_map<std::string_view, char>& relation_commands() {
   static const std::unordered_map<std::string_view, char> map = {
       {"le", 'l'}, {"leq", 'l'}, {"leqslant", 'l'}, {"leqq", 'l'}, {"ge", 'g'}, {"geq", 'g'}, {"geqslant", 'g'}, {"geqq", 'g'}, {"lt", '<'}, {"gt", '>'},
-      {"ne", 'n'}, {"neq", 'n'}, {"approx", '~'}, {"simeq", '~'}, {"doteq", '~'}, {"approxeq", '~'}, {"thickapprox", '~'}, {"in", 'e'}, {"isin", 'e'}, {"notin", 'N'},
+      {"ne", 'n'}, {"neq", 'n'}, {"approx", '~'}, {"sim", '~'}, {"simeq", '~'}, {"doteq", '~'}, {"approxeq", '~'}, {"thickapprox", '~'}, {"in", 'e'}, {"isin", 'e'}, {"notin", 'N'},
       {"subset", 'c'}, {"subseteq", 'c'}, {"equiv", '='}, {"coloneqq", '='}, {"triangleq", '='}, {"cong", '='}, {"less", '<'}, {"greater", '>'}};
   return map;
 }
@@ -136,6 +136,11 @@ struct Fraction {
 constexpr Fraction kFractions[] = {{0xBD, "1", "2"},   {0xBC, "1", "4"},   {0xBE, "3", "4"},   {0x2153, "1", "3"}, {0x2154, "2", "3"}, {0x2155, "1", "5"}, {0x2156, "2", "5"},
                                    {0x2157, "3", "5"}, {0x2158, "4", "5"}, {0x2159, "1", "6"}, {0x215A, "5", "6"}, {0x215B, "1", "8"}, {0x215C, "3", "8"}, {0x215D, "5", "8"},
                                    {0x215E, "7", "8"}, {0x2150, "1", "7"}, {0x2151, "1", "9"}, {0x2152, "1", "10"}};
+
+bool known_operator(std::string_view name) {
+  static const Names names = {"gcd", "lcm", "lg", "ln", "log", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "max", "min", "det", "sgn", "arg", "cis", "mod", "bmod", "Re", "Im", "exp", "binom", "arccot", "sqrt"};
+  return names.count(name) > 0;
+}
 
 class Lexer {
  public:
@@ -446,7 +451,7 @@ class Lexer {
       while (!content.empty() && (is_space(content.back()) || content.back() == '~')) content.remove_suffix(1);
       const bool word = !content.empty() && std::all_of(content.begin(), content.end(), is_letter);
       if (name == "mathbb" || name == "mathds") return command(begin, content);
-      if (name == "operatorname" && word) return command(begin, content);
+      if (name == "operatorname" && word && (content.size() < 2 || known_operator(content) || out_.tokens.empty() || out_.tokens.back().type != Token::kNumber)) return command(begin, content);  // 5 \operatorname{ways}
       // an upright letter behind a number is a unit: 3\,\mathrm{m}
       const bool after_value = !out_.tokens.empty() && (out_.tokens.back().type == Token::kNumber || out_.tokens.back().type == Token::kClose);
       if (name == "mathrm" && content.size() == 1 && word && !(after_value && std::string_view("mgshLJWV").find(content[0]) != std::string_view::npos)) {

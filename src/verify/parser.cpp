@@ -9,6 +9,7 @@ Parsed Parser::run() {
   Parsed out;
   try {
     if (t_.back().type == Token::kBad) fail_at(t_.back(), std::string(t_.back().text));
+    skip_to_conclusion();
     const Expr* e = statement(/*top=*/true);
     skip_trailing();
     if (!at(Token::kEnd)) fail("unexpected " + describe());
@@ -20,6 +21,19 @@ Parsed Parser::run() {
   out.comma_ambiguous = comma_ambiguous_;
   out.longest_word = longest_word_;
   return out;
+}
+
+// "12.75 = 2.25 + 1.5x \implies x = 7": what stands behind the last arrow.
+void Parser::skip_to_conclusion() {
+  int depth = 0;
+  for (size_t j = 0; j + 1 < t_.size(); ++j) {
+    const Lexeme& t = t_[j];
+    if (t.type == Token::kOpen || t.type == Token::kSetOpen || t.type == Token::kBegin || (t.type == Token::kPunct && (t.op == '(' || t.op == '['))) ++depth;
+    if (t.type == Token::kClose || t.type == Token::kSetClose || t.type == Token::kEndEnv || (t.type == Token::kPunct && (t.op == ')' || t.op == ']'))) --depth;
+    if (t.type != Token::kCommand || depth != 0) continue;
+    const bool arrow = t.text == "Rightarrow" || t.text == "implies" || t.text == "Longrightarrow" || t.text == "therefore" || (j == 0 && (t.text == "to" || t.text == "rightarrow"));
+    if (arrow && t_[j + 1].type != Token::kEnd && t_[j + 1].type != Token::kBad) i_ = j + 1;
+  }
 }
 
 std::string Parser::describe() const {
@@ -152,9 +166,10 @@ const Expr* Parser::relation() {
       next();
     }
     if (ends_statement() || separator()) fail("nothing after the relation");
+    while (at_op('&')) next();  // eqnarray's &=&
     sides.push_back(ratio());
   }
-  if (at_word("in") && sides.size() == 1 && ops.empty()) {
+  if (at_word("in") && sides.size() == 1 && ops.empty() && peek().type != Token::kNumber && !(peek().type == Token::kWord && peek().text.size() <= 2 && peek(2).type == Token::kWord)) {  // not "$240 in 20 days", "in a year"
     next();
     ops += 'e';
     sides.push_back(ratio());

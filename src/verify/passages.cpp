@@ -166,6 +166,26 @@ bool money(std::string_view inside, char after) {
 
 }  // namespace
 
+namespace {
+
+// Behind the \end of a display environment (align, gather, equation …) that begins at `at`; npos: none begins there.
+size_t environment_end(std::string_view text, size_t at, size_t limit) {
+  constexpr std::string_view kBegin = "\\begin{";
+  if (text.substr(at, kBegin.size()) != kBegin) return std::string_view::npos;
+  const size_t close = text.find('}', at);
+  if (close == std::string_view::npos || close - at > 24) return std::string_view::npos;
+  const std::string name(text.substr(at + kBegin.size(), close - at - kBegin.size()));
+  for (const std::string_view display : {"align", "align*", "equation", "equation*", "gather", "gather*", "eqnarray", "eqnarray*", "multline", "multline*"})
+    if (name == display) {
+      const std::string last = "\\end{" + name + "}";
+      const size_t end = text.find(last, close);
+      return end == std::string_view::npos || end + last.size() > limit ? std::string_view::npos : end + last.size();
+    }
+  return std::string_view::npos;
+}
+
+}  // namespace
+
 size_t sentence_end(std::string_view text, size_t at) {
   int depth = 0;
   bool dollar = false;
@@ -174,6 +194,11 @@ size_t sentence_end(std::string_view text, size_t at) {
     if (c == '\\' && i + 1 < text.size()) {
       if (text[i + 1] == '(' || text[i + 1] == '[') ++depth;
       if (text[i + 1] == ')' || text[i + 1] == ']') --depth;
+      if (text[i + 1] == 'b' && !dollar && depth == 0)
+        if (const size_t end = environment_end(text, i, text.size()); end != std::string_view::npos) {
+          i = end - 1;
+          continue;
+        }
       ++i;
       // behind a displayed formula a capital opens the next sentence
       if (text[i] == ']' && i + 2 < text.size() && text[i + 1] == ' ' && text[i + 2] >= 'A' && text[i + 2] <= 'Z') return i + 1;
@@ -220,6 +245,11 @@ std::vector<Span> formulas(std::string_view text, Span s) {
         if (end == std::string_view::npos || end > s.end) break;
         out.push_back(trimmed(text, {i + 2, end}));
         i = end + 2;
+        continue;
+      }
+      if (const size_t end = environment_end(text, i, s.end); end != std::string_view::npos) {
+        out.push_back({i, end});
+        i = end;
         continue;
       }
       i += 2;

@@ -112,7 +112,7 @@ struct Labelled {
 
 std::optional<Labelled> label(const Expr& e, Comparison& c) {
   if (!e.is(Kind::kRelation)) return std::nullopt;
-  if (e.count == 2 && e.name[0] == 'e' && (e[0].is(Kind::kSymbol) || e[0].is(Kind::kTuple) || e[0].is(Kind::kCall))) return Labelled{&e[0], &e[1]};
+  if (e.count == 2 && e.name[0] == 'e' && (e[0].is(Kind::kSymbol) || e[0].is(Kind::kTuple) || (e[0].is(Kind::kCall) && e[0].fn == Fn::kUser))) return Labelled{&e[0], &e[1]};
   uint32_t last = e.count - 1;
   for (uint32_t i = 0; i + 1 < e.count; ++i) {
     if (e.name[i] != '=' && e.name[i] != '~') return std::nullopt;
@@ -482,6 +482,12 @@ std::optional<bool> compare_relations(const Expr& g, const Expr& a, Comparison& 
       if (!lg->name || !la->name) {
         if (!lg->name && !la->name) return equal_answers(*lg->value, *la->value, c);
       } else if (same(*lg->name, *la->name)) {
+        // n ≡ 2 (mod 3) is more than n = 2
+        const auto residue = [](const Expr& e) { return e.is(Kind::kCall) && e.fn == Fn::kMod && e.flag; };
+        if (residue(*lg->value) != residue(*la->value) && !variables(*lg->name).empty()) {
+          c.rule = "equation";
+          return false;
+        }
         return equal_answers(*lg->value, *la->value, c);
       } else {
         const Expr &x = *lg->name, &y = *la->name;
@@ -617,6 +623,13 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   if (g.is(Kind::kBase) && a.is(Kind::kBase)) {
     c.rule = "base";
     return value_of(g) == value_of(a);
+  }
+  // 2 (mod 3) is not 2 (mod 5); a missing modulus is forgiven
+  const auto residue = [](const Expr& e) { return e.is(Kind::kCall) && e.fn == Fn::kMod && e.flag; };
+  if (residue(g) && residue(a) && !equal_answers(g[1], a[1], c)) {
+    c.rule = "kind";
+    c.note = "two different moduli";
+    return false;
   }
   if (const auto r = compare_relations(g, a, c)) return *r;
   if (const auto r = compare_quantities(g, a, c)) return *r;

@@ -195,7 +195,7 @@ bool reads(std::string_view text, Span s) {
   s = trimmed(text, s);
   if (s.begin >= s.end || s.end - s.begin > 4096) return false;
   const std::string_view part = text.substr(s.begin, s.end - s.begin);
-  if (looks_prose(part)) return false;
+  if (looks_prose(part) || part.substr(0, 2) == "I " || part.substr(0, 2) == "I'") return false;
   bool words = false;
   return reads_whole(part, words) && !words;
 }
@@ -255,7 +255,7 @@ Span last_number_in(std::string_view text, Span s) {
 // is said about it, where a value stands before.
 Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
-  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality "})
+  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively"})
     if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
   // a remark in parentheses at the end
   if (s.end > s.begin + 2 && text[s.end - 1] == ')' && text[s.end - 2] != '\\') {
@@ -289,7 +289,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
   size_t end = before.size();
   while (end > 0 && (before[end - 1] == ' ' || before[end - 1] == '$' || before[end - 1] == '(')) --end;
   const std::string_view head = before.substr(0, end);
-  for (const std::string_view words : {" not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
+  for (const std::string_view words : {" nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
   return false;
@@ -424,6 +424,13 @@ Span value_in(std::string_view text, Span s) {
       if (gap(k).find("where ") == std::string_view::npos || (!named(k) && std::none_of(formula.begin(), formula.end(), is_digit))) continue;
       first = last = k;
     }
+    // "$x = -2$ or $x = 1$"
+    const auto left_side = [&](size_t i) {
+      const std::string_view f = text.substr(fs[i].begin, fs[i].end - fs[i].begin);
+      const Span side = trimmed(f, {0, f.find('=')});
+      return f.substr(side.begin, side.end - side.begin);
+    };
+    while (first > 0 && last - first < 64 && named(first) && named(first - 1) && left_side(first).size() <= 8 && left_side(first) == left_side(first - 1) && only_joins(gap(first - 1))) --first;
     while (first > 0 && last - first < 64 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
     Span value{fs[first].begin, fs[last].end};
     // "$28$ percent", "$5$ cm"
@@ -599,6 +606,9 @@ std::optional<Extracted> bold(std::string_view text) {
 
 // A lone letter that picks an option, in the last line: "So the answer must be (B)."
 std::optional<Extracted> letter_choice(std::string_view text) {
+  // "B is correct", "So B is the correct answer"
+  for (const std::string_view claim : {" is correct", " is the correct", " is the right", " is the answer"})
+    if (const size_t at = find_last(text, claim); at != std::string_view::npos && at > 0 && text[at - 1] >= 'A' && text[at - 1] <= 'J' && (at == 1 || (!is_latin(text[at - 2]) && text[at - 2] != '\''))) return found(text, {at - 1, at}, "choice");
   // "Option C is correct", "the right choice is (C) because (A) is too small"
   for (size_t i = text.size(); i-- > 0;) {
     if ((text[i] != 'p' && text[i] != 'h') || (text.substr(i, 6) != "ption " && text.substr(i, 6) != "hoice ")) continue;
@@ -679,7 +689,7 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
   }
   // A check of the answer behind it is not the answer.
   for (size_t i = 1; i < sentences.size(); ++i)
-    for (const std::string_view opening : {"To check", "Check:", "Checking", "To verify", "Verification", "Let's check", "Let's verify", "Let us check", "Let us verify", "We can check", "We can verify", "**Check", "**Verification"})
+    for (const std::string_view opening : {"To check", "Check:", "Checking", "To verify", "Verification", "Let's check", "Let's verify", "Let us check", "Let us verify", "We can check", "We can verify", "Let me check", "Let me verify", "**Check", "**Verification"})
       if (i < sentences.size() && text.compare(sentences[i].begin, opening.size(), opening) == 0 && text.substr(sentences[0].begin, sentences[i].begin - sentences[0].begin).find_first_of("0123456789\\") != std::string_view::npos) sentences.resize(i);
   for (size_t i = sentences.size(); i-- > 0;) {
     const Span s = sentences[i];
@@ -766,6 +776,13 @@ std::optional<Extracted> extract(std::string_view original) {
     const size_t at = text.find(mark);
     if (at == std::string_view::npos || (text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos && text.substr(0, at).find("nswer is") == std::string_view::npos)) continue;
     text = text.substr(0, at);
+  }
+  // Another turn behind an answer.
+  for (const std::string_view mark : {"[INST]", "<|user|>", "<start_of_turn>", "\n### Instruction:", "\nExercise ", "\nProblem "}) {
+    const size_t at = text.find(mark);
+    if (at == std::string_view::npos || at == 0) continue;
+    const std::string_view head = text.substr(0, at);
+    if (head.find("\\boxed{") != std::string_view::npos || head.find("nswer is") != std::string_view::npos || head.find("nswer:") != std::string_view::npos || head.find("#### ") != std::string_view::npos) text = head;
   }
   // A figure behind the last sentence.
   if (const size_t figure = text.size() > 12 && text.substr(text.find_last_not_of(" \n") + 1 - 6, 6) == "[/asy]" ? find_last(text, "[asy]") : std::string_view::npos; figure != std::string_view::npos && text.substr(0, figure).find_first_of("0123456789") != std::string_view::npos) text = text.substr(0, figure);

@@ -132,6 +132,7 @@ class Parser {
   const Expr* determinant(const Expr* m);
   const Expr* expand(const std::vector<const Expr*>& cells, size_t n);
   const Expr* delimited(std::string_view close, Fn fn);
+  const Expr* condition_in_words();
   const Expr* environment();
   static bool is_scalar_or_relation(const Expr& e) { return e.is(Kind::kRelation) || !(e.is(Kind::kList) || e.is(Kind::kTuple) || e.is(Kind::kText)); }
 

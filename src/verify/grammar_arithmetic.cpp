@@ -77,7 +77,11 @@ const Expr* Parser::sum() {
   const Expr* e = terms.size() == 1 ? terms[0] : arena_.make(Kind::kAdd, terms);
   if (at_command("pmod")) {  // 2 + 4 \pmod 5: what stands before it as a whole
     next();
-    e = arena_.call(Fn::kMod, {e, factor()});
+    const Expr* args[2] = {e, factor()};
+    Expr* residue = arena_.make(Kind::kCall, args, 2);
+    residue->fn = Fn::kMod;
+    residue->flag = true;  // a class, not the remainder
+    e = residue;
   }
   return e;
 }

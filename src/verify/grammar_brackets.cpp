@@ -233,6 +233,25 @@ const Expr* Parser::delimited(std::string_view close, Fn fn) {
   return arena_.call(fn, {e});
 }
 
+// "n \text{ is even}" in a row of cases, as words; null (and nothing taken) where the row holds no such words.
+const Expr* Parser::condition_in_words() {
+  std::string words;
+  bool said = false;
+  size_t j = i_;
+  for (; t_[j].type == Token::kText || t_[j].type == Token::kWord || t_[j].type == Token::kNumber; ++j) {
+    const std::string w = fold(t_[j].text);
+    said = said || (t_[j].type == Token::kText && w.size() > 3) || (t_[j].type == Token::kWord && w.size() > 3);
+    for (const std::string_view part : {"if ", "is ", "when "})
+      if (w.rfind(part, 0) == 0) words += std::string(words.empty() ? "" : " ") + w.substr(part.size());
+      else if (part == "when " && w.rfind("if ", 0) != 0 && w.rfind("is ", 0) != 0 && w != "is" && w != "if") words += std::string(words.empty() ? "" : " ") + w;
+  }
+  if (!said || (t_[j].type != Token::kRow && t_[j].type != Token::kEndEnv)) return nullptr;
+  i_ = j;
+  Expr* e = arena_.make(Kind::kText);
+  e->name = arena_.copy(words);
+  return e;
+}
+
 const Expr* Parser::environment() {
   const std::string_view name = cur().text;
   const Lexeme open_token = cur();
@@ -334,6 +353,8 @@ const Expr* Parser::environment() {
         text->name = arena_.copy("otherwise");
         condition = text;
         next();
+      } else if (const Expr* said = condition_in_words()) {
+        condition = said;
       } else if (!at(Token::kRow) && !at(Token::kEndEnv)) {
         std::vector<const Expr*> parts = {relation()};
         while (take_op(',') || separator() == 1 || separator() == 2) {

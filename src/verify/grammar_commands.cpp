@@ -1,4 +1,7 @@
 // LaTeX commands: fractions, roots, functions and their bare arguments, accents, sums and integrals.
+#include <algorithm>
+#include <utility>
+
 #include "verify/grammar.h"
 
 namespace foil::verify {
@@ -239,6 +242,13 @@ const Expr* Parser::command() {
     if (n == "vartheta") n = "theta";
     if (n == "imath" || n == "imaginaryI") return arena_.make(Kind::kI);
     return arena_.symbol(n == "ldots" ? "..." : n);
+  }
+  if ((name == "angle" || name == "measuredangle") && peek().type == Token::kWord && peek().text.size() == 3 && std::all_of(peek().text.begin(), peek().text.end(), [](char ch) { return ch >= 'A' && ch <= 'Z'; })) {  // ∠ABC is ∠CBA, not ∠ACB
+    next();
+    std::string corner(cur().text);
+    if (corner[2] < corner[0]) std::swap(corner[0], corner[2]);
+    next();
+    return arena_.symbol("angle " + corner);
   }
   if (name == "angle" || name == "triangle" || name == "measuredangle" || name == "odot" || name == "operatorname" || name == "bigtriangleup") {
     next();

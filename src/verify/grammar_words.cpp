@@ -14,10 +14,30 @@ const Expr* Parser::quantity() {
       value = arena_.make(Kind::kPercent, {value});
       continue;
     }
-    if (!had_unit && is_scalar_kind(*value) && (at_word("squared") || at_word("cubed"))) {
-      value = arena_.pow(value, arena_.number(at_word("squared") ? 2 : 3));
+    if (!had_unit && is_scalar_kind(*value) && (at(Token::kWord) || at(Token::kText))) {
+      static constexpr std::pair<std::string_view, int> kMade[] = {{"squared", 2}, {"cubed", 3}, {"halves", -2}, {"thirds", -3}, {"fifths", -5}, {"sixths", -6}, {"eighths", -8}, {"tenths", -10}};
+      const Expr* made = nullptr;
+      for (const auto& [word, n] : kMade)
+        if (cur().text == word) made = n > 0 ? arena_.pow(value, arena_.number(n)) : arena_.div(value, arena_.number(-n));
+      if (made) {
+        value = made;
+        next();
+        continue;
+      }
+    }
+    if (had_unit && at_word("and") && peek().type == Token::kNumber && value->is(Kind::kQuantity)) {  // 2 hours and 42 minutes
+      const size_t before = i_;
       next();
-      continue;
+      const Expr* rest = quantity();
+      if (rest->is(Kind::kQuantity) && rest->name == value->name && value_of(*rest) < value_of(*value)) {
+        const Expr* sum = arena_.add(arena_.mul((*value).args[0], arena_.number(value_of(*value))), arena_.mul((*rest).args[0], arena_.number(value_of(*rest))));
+        Expr* q = arena_.make(Kind::kQuantity, &sum, 1);
+        arena_.set_number(q, Rational(1));
+        q->name = value->name;
+        return q;
+      }
+      i_ = before;
+      return value;
     }
     Unit unit;
     const size_t before = i_;
@@ -119,6 +139,12 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
     }
   }
   if (i_ == start) return false;
+  // "n is odd", "5 is wrong", "n! if n is even": a statement about the value, not a unit of it
+  {
+    const std::string said = fold(text);
+    for (const std::string_view opening : {"is ", "are ", "if ", "isnt ", "unless "})
+      if (said.rfind(opening, 0) == 0) fail("words inside a formula");
+  }
   // "a week", "per person": a rate's denominator alone is commentary
   if (text.rfind("a ", 0) == 0 || text.rfind("an ", 0) == 0 || text.rfind("per ", 0) == 0 || text.rfind("each", 0) == 0) return true;
   unit = parse_unit(text);
@@ -214,6 +240,7 @@ const Expr* Parser::word() {
   }
   if (const Expr* e = named(w)) return e;
   if (w.size() == 1) {
+    if (w == "a" && !latex_ && i_ == 0 && peek().type == Token::kWord && peek().space_before && peek().text.size() >= 4 && !is_greek_word(peek().text) && !function_names().count(peek().text)) longest_word_ = std::max<size_t>(longest_word_, 5);  // "a circle"
     const bool alone = i_ == 0 || cur().space_before || t_[i_ - 1].type != Token::kNumber;
     const Expr* s = letter();
     if (alone && s->is(Kind::kSymbol) && at(Token::kNumber) && !cur().space_before && cur().text.size() <= 2 && all_digits(cur().text) && ends_name(peek())) {  // "x1" for x_1
@@ -312,7 +339,7 @@ const Expr* Parser::text() {
   // "Rs. 5", "USD 5"
   if (const Unit unit = parse_unit(content); !unit.name.empty() && unit.currency && (at(Token::kNumber) || at_command("frac"))) return with_unit(factor(), unit);
   if (at(Token::kNumber) || at_command("frac") || at_command("sqrt") || at_op('-')) {
-    for (const std::string_view word : {"not", "except", "other than", "never", "without", "twice", "double", "half", "half of", "multiple of", "square of", "root of"})
+    for (const std::string_view word : {"not", "except", "other than", "never", "without", "twice", "double", "half", "half of", "multiple of", "multiples of", "square of", "root of", "any number but", "less than", "greater than", "more than", "undefined at"})
       if (folded == word || (folded.size() > word.size() && folded.substr(folded.size() - word.size() - 1) == " " + std::string(word))) fail("words that make another value of the number");
     // words before a value say nothing about it: "\text{approximately } 5"
     return signed_factor();

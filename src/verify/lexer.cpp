@@ -105,7 +105,7 @@ bool unicode_space(char32_t c) {
 }
 bool unicode_ignored(char32_t c) {
   return (c >= 0x200B && c <= 0x200F) || c == 0xFEFF || (c >= 0x2060 && c <= 0x2064 && c != 0x2062) || c == 0xAD || c == 0x201C || c == 0x201D || c == 0xAB || c == 0xBB || (c >= 0xFE00 && c <= 0xFE0F) ||
-         (c >= 0x202A && c <= 0x202E) || c == 0x2713 || c == 0x2705 || c == 0x2714;
+         (c >= 0x202A && c <= 0x202E) || c == 0x2713 || c == 0x2705 || c == 0x2714 || (c >= 0x1F300 && c <= 0x1FAFF);
 }
 int superscript(char32_t c) {  // the ASCII character, or 0
   switch (c) {
@@ -337,7 +337,13 @@ class Lexer {
           return relation(begin, '=');
         }
         return punct(begin, ':');
-      case '+': case '-': case '/': case '^': case '_': case '(': case ')': case '[': case ']': case ';': case '|': case '%': case '&': case '\'':
+      case '+':
+        if (d == '/' && at_ + 1 < s_.size() && s_[at_ + 1] == '-') {  // +/-
+          at_ += 2;
+          return command(begin, "pm");
+        }
+        return punct(begin, '+');
+      case '-': case '/': case '^': case '_': case '(': case ')': case '[': case ']': case ';': case '|': case '%': case '&': case '\'':
         return punct(begin, c);
       case 0: at_ = begin; return fail("null byte");
       default: at_ = begin; return fail(std::string("unexpected character '") + c + "'");

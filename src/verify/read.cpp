@@ -240,6 +240,13 @@ const Expr* lettered_base(std::string_view s, Arena& arena) {
   return e;
 }
 
+// "115,000": a group that begins with a nought is no member of an enumeration.
+bool zero_group(std::string_view s) {
+  for (size_t i = 1; i + 2 < s.size(); ++i)
+    if (s[i] == ',' && digit(s[i - 1]) && s[i + 1] == '0' && digit(s[i + 2])) return true;
+  return false;
+}
+
 // Nothing but words, two of them of four letters or more.
 bool two_words(std::string_view s) {
   size_t run = 0, words = 0;
@@ -263,7 +270,7 @@ const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) 
       v = trim(v.substr(wrap.size(), v.size() - wrap.size() - 1));
       break;
     }
-  for (const std::string_view word : {"Option ", "option ", "Choice ", "choice ", "Answer ", "answer "})
+  for (const std::string_view word : {"Option ", "option ", "Choice ", "choice ", "Answer ", "answer ", "Graph ", "Figure ", "Statement "})
     if (v.substr(0, word.size()) == word) {
       v = trim(v.substr(word.size()));
       if (v.size() == 1 && letter(v[0])) {
@@ -295,6 +302,7 @@ const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) 
   const std::string_view name = v.substr(i, 1);
   ++i;
   while (i < v.size() && v[i] == ' ' && open) ++i;
+  const bool in_wrap = wrapped;
   bool closed = false, mark = false;
   if (open && skip(")")) closed = true;
   if (wrapped && (skip("}") || skip("**"))) wrapped = false;
@@ -305,6 +313,11 @@ const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) 
   if (!open && !mark && v.substr(i, 3) == " - " && two_words(v.substr(i + 3))) {
     i += 2;
     mark = true;
+  }
+  if (wrapped) {  // \textbf{(C) }42
+    size_t k = i;
+    while (k < v.size() && v[k] == ' ') ++k;
+    if (k < v.size() && v[k] == '}') i = k;
   }
   if (wrapped && (skip("}") || skip("**"))) wrapped = false;
   if (wrapped || (!open && !mark)) return nullptr;
@@ -318,8 +331,11 @@ const Expr* choice(std::string_view s, Arena& arena, std::string_view& content) 
     return e;
   }
   // "(x) 3" is no choice; a multiplication like (A)(B) neither
-  if (!capital || name[0] > 'J' || i >= v.size() || (!space(v[i]) && v[i] != '~' && v[i] != '\\' && v[i] != '$') || rest[0] == '(' || rest[0] == '+' || rest[0] == '=' || rest[0] == '^' || rest[0] == '/' || rest.substr(0, 4) == "\\cup" || rest.substr(0, 4) == "\\cap" || rest.substr(0, 5) == "\\cdot")
+  if (!capital || name[0] > 'J' || i >= v.size() || (!space(v[i]) && v[i] != '~' && v[i] != '\\' && v[i] != '$' && !(in_wrap && digit(v[i]))) || rest[0] == '(' || rest[0] == '+' || rest[0] == '=' || rest[0] == '^' || rest[0] == '/' || rest.substr(0, 4) == "\\cup" || rest.substr(0, 4) == "\\cap" || rest.substr(0, 5) == "\\cdot")
     return nullptr;
+  // "(B) 27 is too big, so (C) 25" weighs several
+  for (size_t k = 0; k + 2 < rest.size(); ++k)
+    if (rest[k] == '(' && rest[k + 1] >= 'A' && rest[k + 1] <= 'J' && rest[k + 2] == ')') return nullptr;
   content = rest;
   Expr* e = arena.make(Kind::kChoice);
   e->name = arena.copy(name);
@@ -390,14 +406,46 @@ void words_reading(Reading::Node& node, std::string folded) {
           node.tree = arena.number(Rational(n, d));
           return;
         }
+  if (folded.rfind("minus ", 0) == 0 || folded.rfind("negative ", 0) == 0)
+    if (const int n = number_word(std::string_view(folded).substr(folded.find(' ') + 1)); n > 0) {
+      node.tree = arena.number(-n);
+      return;
+    }
+  if (folded == "half" || folded == "one million" || folded == "quarter") {
+    node.tree = folded == "half" ? arena.number(Rational(1, 2)) : folded == "quarter" ? arena.number(Rational(1, 4)) : arena.number(1'000'000);
+    return;
+  }
   Expr* e = arena.make(Kind::kText);
+  // "eighteen dollars", "twelve apples", "fifty percent"
+  for (size_t gap = folded.find(' '); gap != std::string::npos; gap = folded.find(' ', gap + 1)) {
+    const std::string_view rest = std::string_view(folded).substr(gap + 1);
+    const int n = number_word(std::string_view(folded).substr(0, gap));
+    if (n < 0 || std::count(rest.begin(), rest.end(), ' ') > 1 || number_word(rest.substr(0, rest.find(' '))) >= 0 || rest.substr(0, 3) == "and" || rest.substr(0, 3) == "hun" || rest.substr(0, 3) == "tho" || rest.substr(0, 3) == "mil") continue;
+    if (rest == "percent") {
+      node.tree = arena.make(Kind::kPercent, {arena.number(n)});
+      return;
+    }
+    node.others.push_back({arena.number(n), 'd'});
+    break;
+  }
   e->name = arena.copy(phrase(std::move(folded)));
   node.tree = e;
+}
+
+// "Answer: 5", "\text{Answer}: 5", "\text{Therefore, } x = 5": what introduces the answer.
+std::string_view without_label(std::string_view s) {
+  for (const std::string_view label : {"Answer:", "answer:", "Answer =", "ANSWER:", "Ans:", "\\text{Answer}:", "\\text{Answer:}", "\\text{Answer: }", "\\text{Ans}:", "\\text{Ans: }", "\\text{Therefore, }", "\\text{Thus, }", "\\text{So, }", "\\text{Hence, }", "So, ", "Thus, ", "Therefore, ", "Hence, "})
+    if (s.size() > label.size() && s.substr(0, label.size()) == label) return trim(s.substr(label.size()));
+  constexpr std::string_view kText = "\\text{Answer: ";
+  if (s.substr(0, kText.size()) == kText && wraps(s, 5)) return trim(s.substr(kText.size(), s.size() - kText.size() - 1));
+  return s;
 }
 
 void read(Reading::Node& node, std::string_view source, int depth) {
   Arena& arena = node.arena;
   std::string_view s = peel(source);
+  if (!s.empty() && (letter(s[0]) || s[0] == '\\'))
+    if (const std::string_view rest = without_label(s); rest.size() < s.size()) s = peel(rest);
   if (const Expr* n = plain_number(s, arena)) {
     node.tree = n;
     return;
@@ -507,7 +555,10 @@ void read(Reading::Node& node, std::string_view source, int depth) {
         ParseMode other;
         other.comma = comma;
         const Parsed q = parse_tokens(arena, lexed, other);
-        if (q.tree && !same(*q.tree, *p.tree)) node.others.push_back({q.tree, use});
+        if (!q.tree || same(*q.tree, *p.tree)) continue;
+        // a decimal comma makes one number of it; a list has no member 000
+        if (use == 'd' ? any(*q.tree, [](const Expr& x) { return x.is(Kind::kList); }) : zero_group(s)) continue;
+        node.others.push_back({q.tree, use});
       }
     }
     // "m" after a number in LaTeX, or a letter run that may be a product

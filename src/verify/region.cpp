@@ -210,6 +210,7 @@ bool is_reals(const Expr& e) { return e.is(Kind::kSymbol) && (e.name == "set:R")
 std::optional<Region> relation_region(const Expr& e, Comparison& c) {
   // x ∈ S, x ∉ S
   if (e.count == 2 && (e.name[0] == 'e' || e.name[0] == 'N')) {
+    if (!e[0].is(Kind::kSymbol) && !(e[0].is(Kind::kCall) && e[0].fn == Fn::kUser)) return std::nullopt;  // −x ∈ S
     auto r = region_of(e[1], true, c);
     if (!r) return std::nullopt;
     if (e.name[0] == 'N') return complement(*r);
@@ -295,7 +296,10 @@ std::optional<Region> region_of(const Expr& e, bool loose, Comparison& c) {
       i.high = h ? nullptr : &e[1];
       i.low_open = l || e.name[0] == '(';
       i.high_open = h || e.name[1] == ')';
-      if (i.low && i.high && order(*i.low, *i.high, c.budget) > 0) return std::nullopt;  // not an interval
+      if (i.low && i.high) {
+        const int way = order(*i.low, *i.high, c.budget);
+        if (way > 0 || (way == 0 && (i.low_open || i.high_open) && same(*i.low, *i.high))) return std::nullopt;  // not an interval
+      }
       Region r;
       r.parts.push_back(i);
       return normal(r.parts, c);

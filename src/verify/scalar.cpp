@@ -36,10 +36,18 @@ void collect_variables(const Expr& e, std::set<std::string_view>& out) {
   for (uint32_t i = 0; i < e.count; ++i) collect_variables(e[i], out);
 }
 
-// Variables that only make sense as integers: under ⌊⌋, !, binomials, gcd, mod, or over a negative base.
+// Names that usually stand for a real number.
+bool real_name(std::string_view name) { return std::string_view("xyztuvwrs").find(name[0]) != std::string_view::npos; }
+
+// Variables that only make sense as integers: under !, binomials, gcd, over a negative base; under ⌊⌋ and mod unless x, y, t ….
 void collect_integers(const Expr& e, bool inside, std::set<std::string_view>& out) {
   if (inside && e.is(Kind::kSymbol)) out.insert(e.name);
-  const bool integral = e.is(Kind::kCall) && (e.fn == Fn::kFloor || e.fn == Fn::kCeil || e.fn == Fn::kFactorial || e.fn == Fn::kDoubleFactorial || e.fn == Fn::kBinomial || e.fn == Fn::kGcd || e.fn == Fn::kLcm || e.fn == Fn::kMod);
+  const bool steps = e.is(Kind::kCall) && (e.fn == Fn::kFloor || e.fn == Fn::kCeil || e.fn == Fn::kMod);
+  if (steps && !inside) any(e, [&](const Expr& x) {
+    if (x.is(Kind::kSymbol) && !real_name(x.name)) out.insert(x.name);
+    return false;
+  });
+  const bool integral = e.is(Kind::kCall) && (e.fn == Fn::kFactorial || e.fn == Fn::kDoubleFactorial || e.fn == Fn::kBinomial || e.fn == Fn::kGcd || e.fn == Fn::kLcm);
   for (uint32_t i = 0; i < e.count; ++i) {
     const bool negative_base = e.is(Kind::kPow) && i == 1 && e[0].is(Kind::kNumber) && fmpz_sgn(&e[0].number.num) < 0;
     collect_integers(e[i], inside || integral || negative_base, out);
@@ -158,6 +166,11 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
   collect_integers(a, false, integers);
   collect_integers(b, false, integers);
   const bool complex_allowed = contains(a, Kind::kI) || contains(b, Kind::kI);
+  // |x − 1000|, max(x, 100), ⌊n/1000⌋ change far out
+  const auto kinked = [](const Expr& e) {
+    return any(e, [](const Expr& x) { return x.is(Kind::kCall) && (x.fn == Fn::kAbs || x.fn == Fn::kMax || x.fn == Fn::kMin || x.fn == Fn::kSign || x.fn == Fn::kFloor || x.fn == Fn::kCeil || x.fn == Fn::kMod); });
+  };
+  const bool far_out = kinked(a) || kinked(b);
   Stream random(0x5eed, 7);
   bool exact_tried = false;
   const auto attempt = [&](bool all_integers, bool complex) -> int {  // 1 equal, 0 different, −1 no points
@@ -169,13 +182,15 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
       for (const std::string_view name : names) {
         if (all_integers || integers.count(name)) {
           // small consecutive values first (residues, floors), then some larger
-          const int64_t v = names.size() == 1 && k < 26 ? k + 1 : k % 3 == 2 ? random.between(20, 120) : random.between(1, 14);
+          int64_t v = names.size() == 1 && k < 26 ? k + 1 : k % 3 == 2 ? random.between(20, 120) : random.between(1, 14);
+          if (far_out && k >= 32) v = k >= 36 ? random.between(1000, 9000) : random.between(100, 1000);
           point.emplace_back(name, Rational(v));
         } else {
           // positive first, then negative, then mixed; 30 random bits
           const int64_t r = random.between(1 << 20, 5 << 20);
           const bool negative = k % 4 == 1 || (k % 4 == 3 && random.chance(0.5));
-          point.emplace_back(name, Rational(negative ? -r : r, (1 << 20) + 7 * (k + 1)));
+          const int64_t far = far_out && k >= 6 ? k >= 9 ? 1000 : 40 : 1;
+          point.emplace_back(name, Rational((negative ? -r : r) * far, (1 << 20) + 7 * (k + 1)));
         }
       }
       double scale = 0;

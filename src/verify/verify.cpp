@@ -81,7 +81,7 @@ Verdict equal(const Reading& gold, const Reading& answer, const Options& options
     for (const Alternative& y : a.others) {
       if (usable(y.use, *g.tree) && attempt(*g.tree, *y.tree)) return v;
       for (const Alternative& x : g.others)
-        if (x.use == y.use && attempt(*x.tree, *y.tree)) return v;
+        if (x.use == y.use && x.use != 'd' && x.use != 'l' && attempt(*x.tree, *y.tree)) return v;  // 3,4 and 3,40 are not 3.4 both
     }
   } catch (const BudgetSpent&) {
     v.operations = options.budget - budget.left();

@@ -50,6 +50,14 @@ std::string phrase(std::string folded) {
   static constexpr std::string_view kNothing[] = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty", "empty set", "no such numbers exist", "there are no solutions", "there is no solution", "null set", "no real roots", "no roots", "there are no real solutions"};
   static constexpr std::string_view kReals[] = {"all real numbers", "all reals", "all real x", "real numbers", "any real number", "all real values", "set of all real numbers", "every real number"};
   static constexpr std::string_view kUndefined[] = {"does not exist", "doesnt exist", "dne", "undefined", "not defined", "limit does not exist"};
+  // "an even function" is even, "neither even nor odd" neither, "due east" east
+  for (const std::string_view tail : {" function", " functions"})
+    if (folded.size() > tail.size() + 2 && folded.compare(folded.size() - tail.size(), tail.size(), tail) == 0) folded.resize(folded.size() - tail.size());
+  for (const std::string_view both : {"neither even nor odd", "neither odd nor even"})
+    if (folded.size() >= both.size() && folded.compare(folded.size() - both.size(), both.size(), both) == 0) folded.resize(folded.size() - both.size() + 7);
+  for (const std::string_view head : {"due ", "on "})
+    if (folded.rfind(head, 0) == 0 && folded.find(' ', head.size()) == std::string::npos) folded = folded.substr(head.size());
+  if (folded == "infinite" || folded == "infinitely many solutions" || folded == "there are infinitely many solutions" || folded == "infinite solutions" || folded == "infinite number of solutions") return "infinitely many";
   for (const std::string_view w : kNothing)
     if (folded == w) return "no solution";
   for (const std::string_view w : kReals)

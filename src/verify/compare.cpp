@@ -648,6 +648,12 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
     bool all = list.count <= 8;
     for (uint32_t i = 0; i < list.count && all; ++i) all = g.is(Kind::kList) ? equal_answers(list[i], a, c) : equal_answers(g, list[i], c);
     if (all) return true;
+    // "90 minutes or 1.5 hours": one quantity said twice answers either number
+    bool one = list.count <= 8;
+    for (uint32_t i = 0; i < list.count && one; ++i) one = list[i].is(Kind::kQuantity) || list[i].is(Kind::kPercent) || (list[i].is(Kind::kNumber) && list[0].is(Kind::kPercent)) || (list[0].is(Kind::kNumber) && list[i].is(Kind::kNumber));
+    for (uint32_t i = 1; i < list.count && one; ++i) one = equal_answers(list[0], list[i], c);
+    for (uint32_t i = 0; i < list.count && one; ++i)
+      if (g.is(Kind::kList) ? equal_answers(list[i], a, c) : equal_answers(g, list[i], c)) return true;
   }
   // a brace over x = 2, y = 4 is the system; P(2, 4) is the point
   const auto plain = [&](const Expr& e) -> const Expr* {

@@ -257,6 +257,21 @@ Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
   for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively"})
     if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
+  // "The maximum is 4 at x = 3", "4 when n = 3": what follows says where; only behind a verb or a short value
+  for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
+    const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+    const size_t at = sentence.find(opening);
+    if (at == std::string_view::npos || !states(s.begin + at)) continue;
+    size_t name = at + opening.size();
+    if (opening == " at " || opening == " for ") {  // a name and its value must follow
+      while (name < sentence.size() && (sentence[name] == '$' || sentence[name] == '\\' || sentence[name] == '(')) ++name;
+      if (name >= sentence.size() || !is_latin(sentence[name]) || (name + 1 < sentence.size() && is_latin(sentence[name + 1])) || sentence.substr(name, 6).find('=') == std::string_view::npos) continue;
+    }
+    const std::string_view head = sentence.substr(0, at);
+    bool verb = head.size() <= 16;
+    for (const std::string_view word : {" is ", " are ", " equals ", " be ", " was ", " = ", "obtain ", " get ", "gives ", "gives us ", "value "}) verb = verb || head.find(word) != std::string_view::npos;
+    if (verb && head.find('=') == std::string_view::npos) s = without_marks(text, {s.begin, s.begin + at});
+  }
   // a remark in parentheses at the end
   if (s.end > s.begin + 2 && text[s.end - 1] == ')' && text[s.end - 2] != '\\') {
     int depth = 0;
@@ -292,6 +307,8 @@ bool altered(std::string_view text, Span sentence, Span number) {
   for (const std::string_view words : {" nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
+  for (const std::string_view words : {" times", " plus", " minus", " divided by", " to the power", " to the power of", " in base"})
+    if (head.size() > words.size() && head.substr(head.size() - words.size()) == words && is_digit(head[head.size() - words.size() - 1])) return true;
   return false;
 }
 
@@ -488,7 +505,25 @@ Span value_in(std::string_view text, Span s) {
   for (const std::string_view part : {" of which", " of whom", " of them", " of these", " of those"})
     if (number.begin < number.end && text.substr(number.end, part.size()) == part)
       if (const Span other = last_number_in(text, {s.begin, number.begin}); other.begin < other.end) number = other;
+  // "Fraction(1, 3)": a number inside a call is part of a formula
+  int depth = 0;
+  for (size_t i = number.begin; i-- > s.begin;) {
+    if (text[i] == ')') ++depth;
+    if (text[i] == '(' && --depth < 0) {
+      if (i > s.begin && is_latin(text[i - 1])) return s;
+      break;
+    }
+  }
   return number.begin < number.end && !altered(text, s, number) ? number : s;
+}
+
+// "**B**: 27" behind "the answer is": the letter of an option in bold, with what it stands for.
+std::optional<Extracted> bold_option(std::string_view text, size_t begin) {
+  while (begin < text.size() && (text[begin] == ' ' || text[begin] == '*' || text[begin] == '(')) ++begin;
+  if (begin == 0 || begin + 3 >= text.size() || text[begin] < 'A' || text[begin] > 'J' || (text[begin - 1] != '*' && text[begin - 1] != '(')) return std::nullopt;
+  const std::string_view rest = text.substr(begin + 1, 5);
+  if (rest.substr(0, 2) != "**" && rest.substr(0, 3) != ")**") return std::nullopt;
+  return found(text, {begin, begin + 1}, "answer_is");
 }
 
 std::optional<Extracted> announced(std::string_view text, size_t& position) {
@@ -546,6 +581,7 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       if (span) {
         position = i;
         if (text.substr(span->begin, 4) == "not ") return found(text, *span, "answer_is");  // says what it is not
+        if (auto option = bold_option(text, span->begin)) return option;
         return found(text, value_in(text, *span), "answer_is");
       }
       break;
@@ -562,21 +598,21 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
     position = at;
     last = letter && (option || static_cast<unsigned char>(text[std::min(span->begin + 1, text.size() - 1)]) >= 0x80) ? Span{span->begin, span->begin + 1} : value_in(text, *span);
   };
-  for (const std::string_view phrase : {"Respuesta:", "Réponse :", "Réponse:", "Antwort:", "Risposta:", "Resposta:", "Jawaban:"})
+  for (const std::string_view phrase : {"Respuesta:", "Réponse :", "Réponse:", "Antwort:", "Risposta:", "Resposta:", "Jawaban:", "réponse est", "Antwort ist", "respuesta es", "respuesta correcta es", "risposta è", "resposta é"})
     if (const size_t at = find_last(text, phrase); at != std::string_view::npos) take(at, at + phrase.size(), false);
   if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0xD0; })) {
-    for (const std::string_view phrase : {"答案", "故选", "应选", "选项", "回答", "答え", "答", "정답", "답변", "답", "Ответ", "उत्तर", "উত্তর", "الإجابة", "คำตอบ"}) {
+    for (const std::string_view phrase : {"答案", "故选", "应选", "选项", "选", "正解", "回答", "答え", "答", "정답", "답변", "답", "Ответ", "ответ", "उत्तर", "উত্তর", "الإجابة", "คำตอบ"}) {
       const size_t at = find_last(text, phrase);
       if (at == std::string_view::npos) continue;
       size_t begin = at + phrase.size();
       while (begin < text.size() && (text[begin] == ' ' || text[begin] == '*')) ++begin;
       bool marked = false;
-      for (const std::string_view mark : {":", "：", "是", "为", "為", "は", "은", "는"})
+      for (const std::string_view mark : {":", "：", "是", "为", "選", "选", "為", "は", "은", "는"})
         if (!marked && text.substr(begin, mark.size()) == mark) {
           begin += mark.size();
           marked = true;
         }
-      const bool option = phrase == "故选" || phrase == "应选" || phrase == "选项";
+      const bool option = phrase == "故选" || phrase == "应选" || phrase == "选项" || phrase == "选";
       if (marked || option) take(at, begin, option);
     }
   }

@@ -75,6 +75,7 @@ class Parser {
   int separator() const;
   // Words that open a remark behind the answer.
   bool at_remark() const {
+    if (cur().type == Token::kCommand) return cur().text == "forall";
     if (cur().type != Token::kWord && cur().type != Token::kText) return false;
     return opens_remark(fold(cur().text));
   }
@@ -82,6 +83,7 @@ class Parser {
   static bool says_domain(const Expr& e) { return e.is(Kind::kRelation) && e.count == 2 && e.name == "e" && e[0].is(Kind::kSymbol) && e[1].is(Kind::kSymbol) && e[1].name.substr(0, 4) == "set:"; }
   void skip_to_conclusion();
   void skip_remark();
+  static bool says_range(const Expr& e, const Expr& range);
   bool ends_statement() const;
   // a = b ≤ c …, also a : b : c
   const Expr* relation();
@@ -89,6 +91,7 @@ class Parser {
 
   // ---- quantities: a value and its unit ----
   const Expr* quantity();
+  static bool is_plain(const Expr& e) { return e.is(Kind::kNumber) || e.is(Kind::kPi); }
   static bool is_scalar_kind(const Expr& e) { return e.is(Kind::kNumber) || e.is(Kind::kSymbol) || e.is(Kind::kPi) || e.is(Kind::kE); }
   const Expr* with_unit(const Expr* value, const Unit& unit);
   // Reads words and \text{…} behind a value as a unit or as commentary. False: nothing there.
@@ -172,6 +175,7 @@ class Parser {
   const Expr* root(bool cube);
   // The argument of a function written without brackets: sin 2x, \ln 2, \cos \frac{x}{2}.
   const Expr* bare_argument();
+  const Expr* cis();
   const Expr* function(Fn fn, std::string_view name);
   const Expr* command();
   // \sum_{a}^{b} body and its kin: read, compared part by part.

@@ -9,10 +9,12 @@ const Expr* Parser::set_operations() {
   const Expr* left = sum();
   while (true) {
     Kind kind;
-    if (at_command("cup") || at_command("bigcup") || (at_word("U") && left->is(Kind::kTuple)) || at_word("union") || (left->is(Kind::kUnion) && at_word("U"))) {
+    if (at_command("cup") || at_command("bigcup") || (at_word("U") && (left->is(Kind::kTuple) || left->is(Kind::kSet))) || at_word("union") || (left->is(Kind::kUnion) && at_word("U"))) {
       kind = Kind::kUnion;
     } else if (at_command("cap") || at_word("intersect") || at_word("intersection")) {
       kind = Kind::kIntersection;
+    } else if (left->is(Kind::kSymbol) && left->name.substr(0, 4) == "set:" && at_op('-') && peek().type == Token::kSetOpen) {
+      kind = Kind::kDifference;
     } else if (at_command("setminus") || at_command("smallsetminus") || at_command("backslash")) {
       kind = Kind::kDifference;
     } else {
@@ -56,6 +58,9 @@ const Expr* Parser::sum() {
     }
     if (at_op('/') && negative && pm == nullptr) fail("unexpected '/'");
     if (!first && !sign) break;
+    if (!first && negative && at(Token::kSetOpen) && terms.size() == 1 && terms[0]->is(Kind::kSymbol) && terms[0]->name.substr(0, 4) == "set:") {  // \mathbb{R} - \{2\}
+      return arena_.make(Kind::kDifference, {terms[0], factor()});
+    }
     const Expr* t = term(first && !pm ? &negative : nullptr);
     if (negative && !pm && (t->is(Kind::kQuantity) || t->is(Kind::kPercent)) && !(at_op('+') || at_op('-'))) {
       // −$5 is a quantity of −5
@@ -104,6 +109,7 @@ bool Parser::joins_sets() const {
 bool Parser::starts_factor() const {
   const Lexeme& t = cur();
   switch (t.type) {
+    case Token::kText: return t.text == "cis";
     case Token::kNumber: case Token::kOpen: case Token::kBegin: case Token::kSetOpen: return true;
     case Token::kWord: return !separator() && !at_remark() && !((t.text == "U" && joins_sets()) || t.text == "union" || t.text == "in" || t.text == "intersect");
     case Token::kPunct: return t.op == '(' || (t.op == '[' && !french_open_) || (t.op == '|' && !abs_open_);
@@ -134,6 +140,7 @@ const Expr* Parser::term(bool* negative) {
     // 3x10^8
     if (at_word("x") && peek().type == Token::kNumber && peek().text == "10" && !peek().space_before && peek(2).type == Token::kPunct && peek(2).op == '^' && factors.back()->is(Kind::kNumber)) {
       next();
+      factors.push_back(factor());
       continue;
     }
     if (at_op('*') || at_command("cdot") || at_command("times") || at_command("ast") || at_command("cdotp")) {
@@ -144,7 +151,12 @@ const Expr* Parser::term(bool* negative) {
       next();
     } else if (at_op('/') || at_command("div")) {
       next();
-      factors.push_back(arena_.pow(signed_factor(), arena_.number(-1)));
+      const Expr* below = signed_factor();
+      if (below->is(Kind::kQuantity) && below->name == "deg" && is_plain(*factors.back())) {  // 990/7° is (990/7)°
+        factors.push_back(arena_.pow(below->args[0], arena_.number(-1)));
+        return degrees(product(factors));
+      }
+      factors.push_back(arena_.pow(below, arena_.number(-1)));
     } else if (at_command("bmod") || at_command("mod")) {
       next();
       const Expr* modulus = signed_factor();

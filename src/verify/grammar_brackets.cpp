@@ -78,9 +78,10 @@ const Expr* Parser::set() {
     if (bar && !value_inside) {
       abs_open_ = true;  // the bar ends the head
       set_operations();
+      const Expr* domain = nullptr;
       if (at(Token::kRelation)) {
         next();
-        set_operations();
+        domain = set_operations();
       }
       abs_open_ = false;
       if (at_op('|') || at_op(':')) next();
@@ -90,6 +91,7 @@ const Expr* Parser::set() {
       mode_.comma = comma;
       abs_open_ = abs;
       norm_open_ = norm;
+      if (domain && domain->is(Kind::kSymbol) && domain->name.substr(0, 4) == "set:" && domain->name != "set:R") return arena_.make(Kind::kIntersection, {domain, condition});  // {x ∈ ℤ : …} is no interval
       return condition;
     }
   }

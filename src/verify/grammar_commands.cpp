@@ -93,6 +93,12 @@ const Expr* Parser::bare_argument() {
   return negative ? arena_.neg(e) : e;
 }
 
+// cis θ = cos θ + i sin θ
+const Expr* Parser::cis() {
+  const Expr* x = at_op('(') ? bracket() : at(Token::kOpen) ? group() : bare_argument();
+  return arena_.add(arena_.call(Fn::kCos, {x}), arena_.mul(arena_.make(Kind::kI), arena_.call(Fn::kSin, {x})));
+}
+
 const Expr* Parser::function(Fn fn, std::string_view name) {
   Deeper deeper(*this);
   if (fn == Fn::kSqrt) return root(false);
@@ -173,6 +179,11 @@ const Expr* Parser::function(Fn fn, std::string_view name) {
 
 const Expr* Parser::command() {
   const std::string_view name = cur().text;
+  if (name == "cis" || name == "ang") {
+    next();
+    if (name == "cis") return cis();
+    return degrees(argument());
+  }
   if (name == "frac" || name == "dfrac" || name == "tfrac" || name == "cfrac" || name == "nicefrac" || name == "sfrac") return fraction();
   if (name == "sqrt") {
     next();

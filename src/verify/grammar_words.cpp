@@ -334,6 +334,7 @@ const Expr* Parser::text() {
   const std::string folded = fold(content);
   next();
   if (folded.empty()) return primary();
+  if (content == "cis" && !at(Token::kEnd)) return cis();
   if (const auto it = function_names().find(content); it != function_names().end() && content.size() > 2 && (at_op('(') || at(Token::kOpen))) return function(it->second, content);  // \text{lcm}(4, 6)
   if (const int n = number_word(folded); n >= 0) return arena_.number(n);
   // "Rs. 5", "USD 5"

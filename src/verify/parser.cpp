@@ -70,6 +70,14 @@ int Parser::separator() const {
   return 0;
 }
 
+// Is `range` only where the name on the right of `e` runs: "a_n = 2^{n-1}, n ≥ 1"?
+bool Parser::says_range(const Expr& e, const Expr& range) {
+  if (!e.is(Kind::kRelation) || e.name != "=" || !range.is(Kind::kRelation) || range.count != 2 || (range.name != "g" && range.name != ">") || !range[0].is(Kind::kSymbol) || !range[1].is(Kind::kNumber)) return false;
+  const auto holds = [&](const Expr& side) { return any(side, [&](const Expr& x) { return x.is(Kind::kSymbol) && x.name == range[0].name; }); };
+  const bool indexed = e[0].is(Kind::kSymbol) && e[0].name.find("_" + std::string(range[0].name)) != std::string_view::npos;
+  return holds(e[1]) && (indexed || (e[0].is(Kind::kCall) && holds(e[0])));
+}
+
 const Expr* Parser::statement(bool top) {
   Deeper deeper(*this);
   struct Level {
@@ -107,7 +115,7 @@ const Expr* Parser::statement(bool top) {
       fail("text after the full stop");
     }
     items.push_back(relation());
-    if (top && items.size() + groups.size() > 1 && says_domain(*items.back())) items.pop_back();  // "kπ, k ∈ ℤ"
+    if (top && items.size() + groups.size() > 1 && (says_domain(*items.back()) || (items.size() == 2 && says_range(*items[0], *items[1])))) items.pop_back();  // "kπ, k ∈ ℤ"; "a_n = 2^n, n ≥ 1"
     if (top && at_remark()) {
       skip_remark();
       break;

@@ -288,6 +288,7 @@ std::vector<Span> formulas(std::string_view text, Span s) {
 
 bool looks_prose(std::string_view text) {
   size_t words = 0;
+  std::string_view last;
   for (size_t i = 0; i < text.size();) {
     if (text[i] == '\\') {
       ++i;
@@ -308,7 +309,11 @@ bool looks_prose(std::string_view text) {
     }
     const size_t begin = i;
     while (i < text.size() && (is_latin(text[i]) || text[i] == '\'')) ++i;
-    if (i - begin >= 3 && ++words >= 4) return true;
+    // functions ("sqrt(2)") and one unit said again and again make no prose
+    const std::string_view word = text.substr(begin, i - begin);
+    const bool call = i < text.size() && text[i] == '(';
+    if (word.size() >= 3 && !call && word != last && ++words >= 4) return true;
+    if (word.size() >= 3) last = word;
   }
   return false;
 }

@@ -564,6 +564,10 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     // "m" after a number in LaTeX, or a letter run that may be a product
     return;
   }
+  if (p.tree && s[0] == '-' && s.find(' ') == std::string_view::npos) {  // −LQSX is not LQSX
+    node.tree = p.tree;
+    return;
+  }
   if (words || mostly_words(lexed)) {
     const std::string folded = fold(s);
     if (folded.empty()) {

@@ -191,6 +191,22 @@ std::optional<std::string> letters_in_text(std::string_view s) {
   return joined && out.size() > 1 ? std::optional(out) : std::nullopt;
 }
 
+// "52 (base 8)", "52 base 8", \text{52 base 8}, 52_{(8)} → 52_{8}
+std::optional<std::string> base_in_words(std::string_view s) {
+  if (s.size() > 60) return std::nullopt;
+  constexpr std::string_view kText = "\\text{";
+  if (s.substr(0, kText.size()) == kText && s.back() == '}' && s.find('}') + 1 == s.size()) s = trimmed_view(s.substr(kText.size(), s.size() - kText.size() - 1));
+  size_t n = 0;
+  while (n < s.size() && (is_digit(s[n]) || s[n] == '.' || (s[n] >= 'A' && s[n] <= 'F'))) ++n;
+  if (n == 0) return std::nullopt;
+  std::string_view rest = s.substr(n);
+  std::string_view base;
+  for (const auto& [open, close] : {std::pair<std::string_view, std::string_view>{" (base ", ")"}, {" base ", ""}, {" in base ", ""}, {"\\text{ (base }", ")"}, {" \\text{ (base }", ")"}, {"\\text{ base }", ""}, {" \\text{ base }", ""}, {"_{(", ")}"}, {"_{\\text{base }", "}"}})
+    if (rest.size() > open.size() + close.size() && rest.substr(0, open.size()) == open && rest.substr(rest.size() - close.size()) == close) base = rest.substr(open.size(), rest.size() - open.size() - close.size());
+  if (base.empty() || base.size() > 2 || digits_from(base, 0) != base.size()) return std::nullopt;
+  return std::string(s.substr(0, n)) + "_{" + std::string(base) + "}";
+}
+
 // SymPy's Eq(a, b) → a = b
 std::optional<std::string> equation_call(std::string_view s) {
   if (s.substr(0, 3) != "Eq(" || s.back() != ')') return std::nullopt;
@@ -206,6 +222,33 @@ std::optional<std::string> equation_call(std::string_view s) {
   }
   if (comma == std::string_view::npos) return std::nullopt;
   return std::string(s.substr(3, comma - 3)) + " = " + std::string(s.substr(comma + 1, s.size() - comma - 2));
+}
+
+// Rational(3, 4), Fraction(3, 4) → \frac{3}{4}; Matrix([[1, 2], [3, 4]]) → [[1, 2], [3, 4]]; Interval.Lopen(3, 4) → (3, 4]; FiniteSet(1, 2) → \{1, 2\}
+std::optional<std::string> python_call(std::string_view s) {
+  if (s.back() != ')' || s[0] < 'F' || s[0] > 's') return std::nullopt;
+  for (const std::string_view module : {"sympy.", "sp.", "fractions."})
+    if (s.substr(0, module.size()) == module) s.remove_prefix(module.size());
+  for (const std::string_view wrap : {"\\text{Rational}", "\\text{Fraction}"})
+    if (s.substr(0, wrap.size()) == wrap) s.remove_prefix(wrap.size());
+  const size_t open = s.find('(');
+  if (open == std::string_view::npos || open + 2 > s.size()) return std::nullopt;
+  const std::string_view name = s.substr(0, open), inside = s.substr(open + 1, s.size() - open - 2);
+  int depth = 0;
+  size_t comma = std::string_view::npos, commas = 0;
+  for (size_t i = 0; i < inside.size(); ++i) {
+    if (inside[i] == '(' || inside[i] == '[') ++depth;
+    if ((inside[i] == ')' || inside[i] == ']') && --depth < 0) return std::nullopt;
+    if (inside[i] == ',' && depth == 0 && ++commas == 1) comma = i;
+  }
+  if (name == "Matrix" && commas == 0 && inside.substr(0, 1) == "[") return std::string(inside);
+  if (name == "FiniteSet") return "\\{" + std::string(inside) + "\\}";
+  if (commas != 1) return std::nullopt;
+  const std::string a(inside.substr(0, comma)), b(inside.substr(comma + 1));
+  if (name == "Rational" || name == "Fraction" || name.empty()) return name.empty() ? std::nullopt : std::optional("\\frac{" + a + "}{" + b + "}");
+  for (const auto& [kind, left, right] : {std::array<std::string_view, 3>{"Interval", "[", "]"}, {"Interval.open", "(", ")"}, {"Interval.Lopen", "(", "]"}, {"Interval.Ropen", "[", ")"}})
+    if (name == kind) return std::string(left) + a + "," + b + std::string(right);
+  return std::nullopt;
 }
 
 // "\frac" whose "\f" was read as a form feed, "\text" as a tab, "\alpha" as a bell …
@@ -235,6 +278,8 @@ std::optional<std::string> respelt(std::string_view s) {
   if (s.size() < 3 || s.size() > 2000) return std::nullopt;
   if (auto restored = with_backslashes_back(s)) return restored;
   if (auto equation = equation_call(s)) return equation;
+  if (auto other = python_call(s)) return other;
+  if (auto other = base_in_words(s)) return other;
   for (const std::string_view tail : {" in total", " altogether", " in all"})
     if (s.size() > tail.size() && s.substr(s.size() - tail.size()) == tail && s.find_first_of("0123456789") != std::string_view::npos && !looks_prose(s)) return std::string(s.substr(0, s.size() - tail.size()));
   if (is_digit(s[0])) {

@@ -68,7 +68,7 @@ std::string phrase(std::string folded) {
 }
 
 bool opens_remark(std::string_view w) {
-  static constexpr std::array<std::string_view, 13> starts = {"where", "since", "because", "for", "with", "which", "using", "as", "given", "rounded", "approximately", "such", "from"};
+  static constexpr std::array<std::string_view, 18> starts = {"when", "whenever", "provided", "attained", "achieved", "where", "since", "because", "for", "with", "which", "using", "as", "given", "rounded", "approximately", "such", "from"};
   const std::string_view first = w.substr(0, w.find(' '));
   return std::find(starts.begin(), starts.end(), first) != starts.end();
 }

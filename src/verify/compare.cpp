@@ -311,6 +311,49 @@ const Expr* matrix_value(const Expr& e, Comparison& c) {
   return nullptr;
 }
 
+// −7i + 16j + 5k as (−7, 16, 5): a sum of multiples of the unit vectors; null: not one.
+const Expr* components(const Expr& e, uint32_t size, Comparison& c) {
+  std::vector<const Expr*> at(3, nullptr);
+  const auto axis = [](const Expr& x) {
+    if (x.is(Kind::kI)) return 0;
+    if (!x.is(Kind::kSymbol)) return -1;
+    const std::string_view n = x.name;
+    return n == "i" || n == "hat i" || n == "vec i" ? 0 : n == "j" || n == "hat j" || n == "vec j" ? 1 : n == "k" || n == "hat k" || n == "vec k" ? 2 : -1;
+  };
+  bool beyond_i = false;
+  const auto term = [&](auto&& self, const Expr& x, bool negative) -> bool {
+    if (x.is(Kind::kAdd)) {
+      for (uint32_t i = 0; i < x.count; ++i)
+        if (!self(self, x[i], negative)) return false;
+      return true;
+    }
+    const Expr* factor = c.arena.number(negative ? -1 : 1);
+    int which = axis(x);
+    if (which < 0) {
+      if (!x.is(Kind::kMul)) return false;
+      for (uint32_t i = 0; i < x.count; ++i) {
+        const int a = axis(x[i]);
+        if (a >= 0 && which < 0) {
+          which = a;
+        } else if (x.count == 2 && i == 1 && which < 0 && (x[i].is(Kind::kMul) || x[i].is(Kind::kAdd)) && x[0].is(Kind::kNumber) && value_of(x[0]) == Rational(-1)) {
+          return self(self, x[i], !negative);
+        } else {
+          factor = c.arena.mul(factor, &x[i]);
+        }
+      }
+      if (which < 0) return false;
+    }
+    beyond_i = beyond_i || which > 0;
+    at[static_cast<size_t>(which)] = at[static_cast<size_t>(which)] ? c.arena.add(at[static_cast<size_t>(which)], factor) : factor;
+    return true;
+  };
+  if (!e.is(Kind::kAdd) || !term(term, e, false) || !beyond_i || (size == 2 && at[2])) return nullptr;
+  at.resize(size);
+  for (const Expr*& x : at)
+    if (!x) x = c.arena.number(0);
+  return c.arena.make(Kind::kList, at);
+}
+
 std::optional<bool> compare_matrices(const Expr& g, const Expr& a, Comparison& c) {
   const Expr* x = matrix_value(g, c);
   const Expr* y = matrix_value(a, c);
@@ -344,6 +387,11 @@ std::optional<bool> compare_matrices(const Expr& g, const Expr& a, Comparison& c
     const Expr* rows = c.arena.make(Kind::kMatrix, cells);
     const bool equal = x ? members_match_in_order(m, *rows, c) : members_match_in_order(*rows, m, c);
     c.rule = "matrix";
+    return equal;
+  }
+  if (const Expr* v = m.index == 1 && m.count >= 2 && m.count <= 3 ? components(other, m.count, c) : nullptr) {
+    const bool equal = x ? members_match_in_order(m, *v, c) : members_match_in_order(*v, m, c);
+    c.rule = "vector";
     return equal;
   }
   if (m.count == 1) return equal_answers(x ? m[0] : g, x ? a : m[0], c);
@@ -467,6 +515,17 @@ const Expr* rename(const Expr& e, std::string_view from, std::string_view to, Ar
   if (e.count == 0) return &e;
   std::vector<const Expr*> args;
   for (uint32_t i = 0; i < e.count; ++i) args.push_back(rename(e[i], from, to, arena));
+  Expr* copy = arena.make(e.kind);
+  *copy = e;
+  arena.set_args(copy, args.data(), args.size());
+  return copy;
+}
+
+const Expr* with_imaginary(const Expr& e, std::string_view name, Arena& arena) {
+  if (e.is(Kind::kSymbol) && e.name == name) return arena.make(Kind::kI);
+  if (e.count == 0) return &e;
+  std::vector<const Expr*> args;
+  for (uint32_t i = 0; i < e.count; ++i) args.push_back(with_imaginary(e[i], name, arena));
   Expr* copy = arena.make(e.kind);
   *copy = e;
   arena.set_args(copy, args.data(), args.size());
@@ -633,15 +692,26 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   }
   if (const auto r = compare_relations(g, a, c)) return *r;
   if (const auto r = compare_quantities(g, a, c)) return *r;
-  if (is_scalar(g) && is_scalar(a)) return equal_scalars(g, a, c);
+  if (is_scalar(g) && is_scalar(a)) {
+    // SymPy's 6+9*I, where the other side has i and this one no other name
+    const auto imaginary = [&](const Expr& e, const Expr& other) -> const Expr* {
+      const std::vector<std::string_view> names = variables(e);
+      if (names.size() != 1 || names[0] != "I" || !variables(other).empty()) return nullptr;
+      if (!any(other, [](const Expr& x) { return x.is(Kind::kI); }) || any(e, [](const Expr& x) { return x.is(Kind::kI); })) return nullptr;
+      return with_imaginary(e, names[0], c.arena);
+    };
+    if (const Expr* x = imaginary(a, g)) return equal_scalars(g, *x, c);
+    if (const Expr* x = imaginary(g, a)) return equal_scalars(*x, a, c);
+    return equal_scalars(g, a, c);
+  }
   if (g.is(Kind::kRatio) && a.is(Kind::kRatio)) return equal_ratios(g, a, c);
   if (const auto r = compare_matrices(g, a, c)) return *r;
   if (const auto r = compare_regions(g, a, c)) return *r;
   if (const auto r = compare_collections(g, a, c)) return *r;
   // {5} and 5; a list of one
   const auto single = [](const Expr& e) { return (e.is(Kind::kSet) || e.is(Kind::kList)) && e.count == 1; };
-  if (single(g) && !collection(a)) return equal_answers(g[0], a, c);
-  if (single(a) && !collection(g)) return equal_answers(g, a[0], c);
+  if (single(g) && (!collection(a) || (a.is(Kind::kTuple) && g[0].is(Kind::kTuple)))) return equal_answers(g[0], a, c);
+  if (single(a) && (!collection(g) || (g.is(Kind::kTuple) && a[0].is(Kind::kTuple)))) return equal_answers(g, a[0], c);
   // "1/2 or 0.5": one value in several spellings
   if ((g.is(Kind::kList) && g.index == 2 && !collection(a)) || (a.is(Kind::kList) && a.index == 2 && !collection(g))) {
     const Expr& list = g.is(Kind::kList) ? g : a;
@@ -663,6 +733,15 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
       if (!e[i].is(Kind::kRelation) || e[i].name != "=") return nullptr;
     return c.arena.make(Kind::kList, e.args, e.count);
   };
+  // i + 2j + 3k is (1, 2, 3)
+  if ((g.is(Kind::kTuple) && is_scalar(a)) || (a.is(Kind::kTuple) && is_scalar(g))) {
+    const Expr& tuple = g.is(Kind::kTuple) ? g : a;
+    if (const Expr* v = half_open(tuple) || tuple.count < 2 || tuple.count > 3 ? nullptr : components(g.is(Kind::kTuple) ? a : g, tuple.count, c)) {
+      const bool equal = g.is(Kind::kTuple) ? members_match_in_order(g, *v, c) : members_match_in_order(*v, a, c);
+      c.rule = "vector";
+      return equal;
+    }
+  }
   if (const Expr* x = a.is(Kind::kCases) || collection(g) ? plain(a) : nullptr; x && !g.is(Kind::kCases)) return equal_answers(g, *x, c);
   if (const Expr* x = collection(a) ? plain(g) : nullptr) return equal_answers(*x, a, c);
   if (g.is(Kind::kCases) && a.is(Kind::kCases)) {

@@ -47,8 +47,12 @@ bool negated(std::string_view text, const Box& box) {
   for (const std::string_view word : {" not", "n't", " cannot be", "n't be", " never"})
     if (end >= word.size() && text.substr(end - word.size(), word.size()) == word) return true;
   while (begin < text.size() && (mark(text[begin]) || text[begin] == ')')) ++begin;
-  for (const std::string_view words : {"is not ", "is wrong", "is incorrect", "isn't ", "cannot be ", "can't be "})
+  for (const std::string_view words : {"is wrong", "is incorrect"})
     if (text.substr(begin, words.size()) == words) return true;
+  for (const std::string_view verb : {"is not ", "isn't ", "cannot be ", "can't be "})
+    if (text.substr(begin, verb.size()) == verb)
+      for (const std::string_view rest : {"the answer", "the correct", "the right", "the solution", "the final", "my answer", "our answer", "correct", "right", "valid", "a solution", "a valid", "it."})
+        if (text.substr(begin + verb.size(), rest.size()) == rest) return true;
   return false;
 }
 
@@ -195,7 +199,7 @@ bool reads(std::string_view text, Span s) {
   s = trimmed(text, s);
   if (s.begin >= s.end || s.end - s.begin > 4096) return false;
   const std::string_view part = text.substr(s.begin, s.end - s.begin);
-  if (looks_prose(part) || part.substr(0, 2) == "I " || part.substr(0, 2) == "I'") return false;
+  if (looks_prose(part) || part.substr(0, 2) == "I'" || (part.size() > 2 && part.substr(0, 2) == "I " && part[2] >= 'a' && part[2] <= 'z')) return false;
   bool words = false;
   return reads_whole(part, words) && !words;
 }
@@ -255,7 +259,7 @@ Span last_number_in(std::string_view text, Span s) {
 // is said about it, where a value stands before.
 Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
-  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively"})
+  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively", ", i.e.", " i.e.", ", excluding ", ", not including ", ", including ", ", namely ", "; check", ", as shown "})
     if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
   // "The maximum is 4 at x = 3", "4 when n = 3": what follows says where; only behind a verb or a short value
   for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
@@ -304,7 +308,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
   size_t end = before.size();
   while (end > 0 && (before[end - 1] == ' ' || before[end - 1] == '$' || before[end - 1] == '(')) --end;
   const std::string_view head = before.substr(0, end);
-  for (const std::string_view words : {" nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
+  for (const std::string_view words : {"不是", "不等于", "不为", " не", " nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
   for (const std::string_view words : {" times", " plus", " minus", " divided by", " to the power", " to the power of", " in base"})
@@ -317,13 +321,17 @@ bool altered(std::string_view text, Span sentence, Span number) {
 Span computed(std::string_view text, Span s) {
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   size_t from = std::string_view::npos;
+  bool there = false;
   if (const size_t sign = sentence.rfind('='); sign != std::string_view::npos && sign > 0) {
     size_t left = sign;
     while (left > 0 && sentence[left - 1] == ' ') --left;
     if (left > 0 && (is_digit(sentence[left - 1]) || sentence[left - 1] == ')' || sentence[left - 1] == '%')) from = sign + 1;
   } else {
     for (const std::string_view opening : {"here are ", "here is ", "here were ", "here will be ", "here would be "})
-      if (const size_t at = sentence.find(opening); at != std::string_view::npos && at <= 20 && from == std::string_view::npos) from = at + opening.size();
+      if (const size_t at = sentence.find(opening); at != std::string_view::npos && at <= 20 && from == std::string_view::npos) {
+        from = at + opening.size();
+        there = true;
+      }
   }
   if (from == std::string_view::npos) return {s.begin, s.begin};
   size_t i = from;
@@ -334,7 +342,7 @@ Span computed(std::string_view text, Span s) {
   const std::string_view rest = sentence.substr(end);
   if (rest.empty() || rest[0] == '/' || rest[0] == ':' || rest[0] == '^' || rest[0] == '!' || rest.find_first_of("=+*/<>;") != std::string_view::npos || rest.substr(0, 2) == "x " || rest.substr(0, 2) == " x" || rest.substr(0, 2) == " -") return {s.begin, s.begin};
   for (const std::string_view more : {", ", " so ", " then ", " leaving ", " leaves ", " left ", " is ", " are ", " was ", " but ", " and ", " each", " per ", " more than "})
-    if (rest.find(more) != std::string_view::npos) return {s.begin, s.begin};
+    if (rest.find(more) != std::string_view::npos && !(there && (more == " are " || more == " is ") && rest.find(" that ") != std::string_view::npos)) return {s.begin, s.begin};
   const Span number{s.begin + i - (i > from && (sentence[i - 1] == '$' || sentence[i - 1] == '-')), s.begin + end + (rest[0] == '%')};
   return altered(text, s, number) ? Span{s.begin, s.begin} : number;
 }
@@ -343,6 +351,9 @@ Span computed(std::string_view text, Span s) {
 // are a value, its last number. A formula that cannot be read is returned as it is, never a number out of it.
 Span value_in(std::string_view text, Span s) {
   s = without_marks(text, s);
+  // "12 (no other solution exists)"
+  if (s.end - s.begin > 8 && text[s.end - 1] == ')')
+    if (const Span bare = without_explanation(text, s); bare.end < s.end && reads(text, bare) && text.substr(bare.end, s.end - bare.end).find(' ', 2) != std::string_view::npos && !is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return bare;
   if (s.begin >= s.end || reads(text, s)) return s;
   if (const Span short_form = without_explanation(text, s); short_form.end < s.end) {
     s = short_form;
@@ -580,7 +591,13 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
       }
       if (span) {
         position = i;
-        if (text.substr(span->begin, 4) == "not ") return found(text, *span, "answer_is");  // says what it is not
+        if (text.substr(span->begin, 4) == "not ") {  // "not 13 but 12", "not 13. It is 12"
+          const std::string_view rest = text.substr(span->begin, 160);
+          for (const std::string_view turn : {" but ", "it is ", "It is ", "it's ", "It's "})
+            if (const size_t at = rest.find(turn); at != std::string_view::npos)
+              if (const auto other = value_from(span->begin + at + turn.size())) return found(text, value_in(text, *other), "answer_is");
+          return found(text, *span, "answer_is");  // says what it is not
+        }
         if (auto option = bold_option(text, span->begin)) return option;
         return found(text, value_in(text, *span), "answer_is");
       }
@@ -725,7 +742,7 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
   }
   // A check of the answer behind it is not the answer.
   for (size_t i = 1; i < sentences.size(); ++i)
-    for (const std::string_view opening : {"To check", "Check:", "Checking", "To verify", "Verification", "Let's check", "Let's verify", "Let us check", "Let us verify", "We can check", "We can verify", "Let me check", "Let me verify", "**Check", "**Verification"})
+    for (const std::string_view opening : {"To check", "Check:", "Checking", "To verify", "Verification", "Let's check", "Let's verify", "Let us check", "Let us verify", "We can check", "We can verify", "Let me check", "Let me verify", "Note:", "**Note", "Substituting back", "**Check", "**Verification"})
       if (i < sentences.size() && text.compare(sentences[i].begin, opening.size(), opening) == 0 && text.substr(sentences[0].begin, sentences[i].begin - sentences[0].begin).find_first_of("0123456789\\") != std::string_view::npos) sentences.resize(i);
   for (size_t i = sentences.size(); i-- > 0;) {
     const Span s = sentences[i];
@@ -735,8 +752,11 @@ std::optional<Extracted> concluded(std::string_view text, Span all) {
       const size_t open = sentence.rfind("**", close - 1);
       if (open != std::string_view::npos && open + 2 < close) {
         const Span inner = without_marks(text, {s.begin + open + 2, s.begin + close});
-        if (inner.begin < inner.end && reads(text, inner)) return found(text, inner, "bold");
-        if (inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), is_digit)) return found(text, value_in(text, inner), "bold");
+        const std::string_view said = text.substr(inner.begin, inner.end - inner.begin);
+        bool heading = false;
+        for (const std::string_view opening : {"Step", "Case", "Part", "Note", "Problem", "Figure"}) heading = heading || said.substr(0, opening.size()) == opening;
+        if (!heading && inner.begin < inner.end && reads(text, inner)) return found(text, inner, "bold");
+        if (!heading && inner.begin < inner.end && std::any_of(text.begin() + static_cast<std::ptrdiff_t>(inner.begin), text.begin() + static_cast<std::ptrdiff_t>(inner.end), is_digit)) return found(text, value_in(text, inner), "bold");
       }
     }
     // <<48/2=24>>24: GSM8K's calculator notes stand before their result
@@ -812,6 +832,13 @@ std::optional<Extracted> extract(std::string_view original) {
     const size_t at = text.find(mark);
     if (at == std::string_view::npos || (text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos && text.substr(0, at).find("nswer is") == std::string_view::npos)) continue;
     text = text.substr(0, at);
+  }
+  // A paragraph that checks the answer above it.
+  for (const std::string_view mark : {"\n\nCheck", "\nCheck:", "\n\nVerification", "\n\nTo check", "\n\nTo verify", "\n\n**Check", "\n\n**Verification"}) {
+    const size_t at = text.find(mark);
+    if (at == std::string_view::npos || text.substr(0, at).find_first_of("0123456789\\") == std::string_view::npos) continue;
+    const std::string_view tail = text.substr(at);
+    if (tail.find("boxed") == std::string_view::npos && tail.find("####") == std::string_view::npos && tail.find("nswer") == std::string_view::npos && tail.find("\nSo") == std::string_view::npos && tail.find("Therefore") == std::string_view::npos && tail.find("Thus") == std::string_view::npos && tail.find("<") == std::string_view::npos) text = text.substr(0, at);
   }
   // Another turn behind an answer.
   for (const std::string_view mark : {"[INST]", "<|user|>", "<start_of_turn>", "\n### Instruction:", "\nExercise ", "\nProblem "}) {

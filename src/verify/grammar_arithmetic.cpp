@@ -174,6 +174,7 @@ const Expr* Parser::term(bool* negative) {
       const Expr* bottom = sum();
       factors = {arena_.call(Fn::kBinomial, {top, bottom})};
     } else if (starts_factor()) {
+      if (cur().newline_before && at(Token::kWord) && cur().text.size() == 1 && peek().type == Token::kRelation) break;  // x = 1, and on the next line y = 2
       if (at(Token::kNumber) && factors.back()->is(Kind::kNumber)) fail("two numbers in a row");
       if (at(Token::kWord)) {
         const Expr* so_far = factors.back();

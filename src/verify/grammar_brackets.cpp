@@ -274,7 +274,7 @@ const Expr* Parser::environment() {
   if (lines) {
     std::vector<const Expr*> items;
     while (!at(Token::kEndEnv)) {
-      if (at(Token::kRow) || at_op('&') || at_op(',')) {
+      if (at(Token::kRow) || at_op('&') || at_op(',') || at_op(';') || (at_op('.') && (peek().type == Token::kRow || peek().type == Token::kEndEnv))) {
         next();
         continue;
       }
@@ -316,7 +316,14 @@ const Expr* Parser::environment() {
     abs_open_ = abs;
     norm_open_ = norm;
     if (items.empty()) fail_at(open_token, "empty environment");
-    return items.size() == 1 ? items[0] : arena_.make(Kind::kList, items);
+    // lines of a derivation end in their last; x = 1 and y = 2 are a system
+    bool system = items.size() > 1;
+    for (size_t k = 0; k < items.size() && system; ++k) {
+      const Expr& e = *items[k];
+      system = !e.is(Kind::kRelation) || e.name.find_first_not_of('=') != std::string_view::npos || (e[0].is(Kind::kSymbol) && e.count == 2);
+      for (size_t m = 0; m < k && system; ++m) system = !items[m]->is(Kind::kRelation) || !e.is(Kind::kRelation) || !same((*items[m])[0], e[0]);
+    }
+    return items.size() == 1 || !system ? items.back() : arena_.make(Kind::kList, items);
   }
   while (true) {
     if (at(Token::kEndEnv)) {

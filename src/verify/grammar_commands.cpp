@@ -254,7 +254,7 @@ const Expr* Parser::command() {
     if (n == "imath" || n == "imaginaryI") return arena_.make(Kind::kI);
     return arena_.symbol(n == "ldots" ? "..." : n);
   }
-  if ((name == "angle" || name == "measuredangle") && peek().type == Token::kWord && peek().text.size() == 3 && std::all_of(peek().text.begin(), peek().text.end(), [](char ch) { return ch >= 'A' && ch <= 'Z'; })) {  // ∠ABC is ∠CBA, not ∠ACB
+  if ((name == "angle" || name == "measuredangle") && peek().type == Token::kWord && peek().text.size() == 3 && !(peek(2).type == Token::kPunct && peek(2).op == '_') && std::all_of(peek().text.begin(), peek().text.end(), [](char ch) { return ch >= 'A' && ch <= 'Z'; })) {  // ∠ABC is ∠CBA, not ∠ACB
     next();
     std::string corner(cur().text);
     if (corner[2] < corner[0]) std::swap(corner[0], corner[2]);

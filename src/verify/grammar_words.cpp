@@ -88,7 +88,7 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
       text += t.text;
       next();
     } else if (t.type == Token::kWord) {
-      if (!word_is_unit(t, value, text.empty())) break;
+      if (!word_is_unit(t, value, text.empty()) || (top_ && opens_remark(fold(t.text)) && t.text != "as")) break;
       if (!text.empty()) text += ' ';
       text += t.text;
       any_text = true;
@@ -143,7 +143,7 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
   {
     const std::string said = fold(text);
     for (const std::string_view opening : {"is ", "are ", "if ", "isnt ", "unless "})
-      if (said.rfind(opening, 0) == 0) fail("words inside a formula");
+      if (said.rfind(opening, 0) == 0 && !(said.rfind("is ", 0) == 0 && (said.find("only solution") != std::string::npos || said == "is solution" || said == "is answer" || said == "is final answer" || said == "is correct"))) fail("words inside a formula");
   }
   // "a week", "per person": a rate's denominator alone is commentary
   if (text.rfind("a ", 0) == 0 || text.rfind("an ", 0) == 0 || text.rfind("per ", 0) == 0 || text.rfind("each", 0) == 0) return true;
@@ -264,7 +264,10 @@ const Expr* Parser::word() {
   if (!mode_.words_are_products) {
     if (w.size() >= 3) {
       if (splits_into_functions(w)) return letter();
-      longest_word_ = std::max(longest_word_, w.size());
+      static constexpr std::string_view kWords = " not but and the its was are for any all can has had who why how yes ";
+      longest_word_ = std::max<size_t>(longest_word_, w.size() == 3 && kWords.find(" " + std::string(w) + " ") != std::string_view::npos ? 5 : w.size());
+    } else if (is_little_word(w) && !latex_ && peek().type == Token::kPunct && peek().op == '\'' && peek(2).type == Token::kWord && !peek(2).space_before) {  // it's
+      longest_word_ = std::max<size_t>(longest_word_, 5);
     } else if (is_little_word(w) && (cur().space_before || i_ == 0) && (peek().space_before || peek().type == Token::kEnd || (peek().type == Token::kPunct && peek().op == ','))) {
       longest_word_ = std::max<size_t>(longest_word_, 3);
     }
@@ -345,6 +348,8 @@ const Expr* Parser::text() {
     // words before a value say nothing about it: "\text{approximately } 5"
     return signed_factor();
   }
+  // "\text{The point is }(1, 2)"
+  if (at_op('(') && (content.back() == ':' || (folded.size() > 3 && (folded.substr(folded.size() - 3) == " is" || folded.substr(folded.size() - 3) == "are")))) return primary();
   if (folded.size() == 1 || content.find_first_of("0123456789+=^/") != std::string_view::npos) {
     // mathematics inside \text
     const Lexed lexed = lex(arena_.copy(content));

@@ -120,7 +120,7 @@ const Expr* Parser::statement(bool top) {
       skip_remark();
       break;
     }
-    if (!separator() && !ends_statement() && !(top && at_op('.'))) fail("unexpected " + describe());
+    if (!separator() && !ends_statement() && !(top && at_op('.')) && !(top && cur().newline_before && items.back()->is(Kind::kRelation) && at(Token::kWord) && peek().type == Token::kRelation)) fail("unexpected " + describe());
   }
   if (semicolons && !groups.empty()) {
     close_group();

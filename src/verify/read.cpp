@@ -56,6 +56,13 @@ std::string_view peel(std::string_view s) {
     pair("\\(", "\\)");
     pair("\\[", "\\]");
     pair("**", "**");
+    pair("__", "__");
+    pair("【", "】");
+    for (size_t hashes = 0; hashes < 3 && s.size() > 2 && s[0] == '#' && (s[1] == '#' || s[1] == ' ');) {  // a Markdown heading
+      s.remove_prefix(1);
+      ++hashes;
+    }
+    s = trim(s);
     pair("\"", "\"");
     pair("`", "`");
     pair("“", "”");
@@ -420,7 +427,7 @@ void words_reading(Reading::Node& node, std::string folded) {
   for (size_t gap = folded.find(' '); gap != std::string::npos; gap = folded.find(' ', gap + 1)) {
     const std::string_view rest = std::string_view(folded).substr(gap + 1);
     const int n = number_word(std::string_view(folded).substr(0, gap));
-    if (n < 0 || std::count(rest.begin(), rest.end(), ' ') > 1 || number_word(rest.substr(0, rest.find(' '))) >= 0 || rest.substr(0, 3) == "and" || rest.substr(0, 3) == "hun" || rest.substr(0, 3) == "tho" || rest.substr(0, 3) == "mil") continue;
+    if (n < 0 || std::count(rest.begin(), rest.end(), ' ') > 1 || rest.substr(0, 3) == "or " || rest.substr(0, 3) == "to " || rest.substr(0, 3) == "of " || rest.substr(0, 5) == "times" || rest.substr(0, 4) == "more" || rest.substr(0, 4) == "less" || rest.substr(0, 4) == "plus" || rest.substr(0, 5) == "point" || rest.substr(0, 5) == "minus" || number_word(rest.substr(0, rest.find(' '))) >= 0 || rest.substr(0, 3) == "and" || rest.substr(0, 3) == "hun" || rest.substr(0, 3) == "tho" || rest.substr(0, 3) == "mil") continue;
     if (rest == "percent") {
       node.tree = arena.make(Kind::kPercent, {arena.number(n)});
       return;
@@ -630,6 +637,16 @@ Reading parse(std::string_view answer, const Options&) {
   free_caches_with_thread();
   auto node = std::make_shared<Reading::Node>();
   read(*node, answer, 0);
+  Reading r;
+  r.node = std::move(node);
+  return r;
+}
+
+Reading parse_listed(std::string_view answer) {
+  free_caches_with_thread();
+  auto node = std::make_shared<Reading::Node>();
+  read(*node, answer, 0);
+  std::erase_if(node->others, [](const Alternative& x) { return x.use == 'd' && any(*x.tree, [](const Expr& e) { return e.is(Kind::kNumber) && e.flag && e.digits == 1 && !(value_of(e).abs() < Rational(1)); }); });
   Reading r;
   r.node = std::move(node);
   return r;

@@ -16,6 +16,9 @@ struct Alternative {
   char use;
 };
 
+// parse() for a gold: "3,4" there is a list, not 3.4 with a decimal comma.
+Reading parse_listed(std::string_view answer);
+
 struct Reading::Node {
   Arena arena;
   const Expr* tree = nullptr;  // null: unreadable

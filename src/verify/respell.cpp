@@ -274,8 +274,63 @@ std::optional<std::string> with_backslashes_back(std::string_view s) {
 
 }  // namespace
 
+// \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right. → \begin{cases} … \end{cases}
+std::optional<std::string> braced_system(std::string_view s) {
+  constexpr std::string_view kOpen = "\\left\\{", kClose = "\\right.";
+  if (s.size() < kOpen.size() + kClose.size() || s.substr(0, kOpen.size()) != kOpen || s.substr(s.size() - kClose.size()) != kClose) return std::nullopt;
+  s = trimmed_view(s.substr(kOpen.size(), s.size() - kOpen.size() - kClose.size()));
+  for (const std::string_view name : {"array", "aligned"}) {
+    const std::string open = "\\begin{" + std::string(name) + "}", close = "\\end{" + std::string(name) + "}";
+    if (s.substr(0, open.size()) != open || s.size() < open.size() + close.size() || s.substr(s.size() - close.size()) != close) continue;
+    std::string_view body = s.substr(open.size(), s.size() - open.size() - close.size());
+    if (name == "array" && !body.empty() && body[0] == '{') body = body.substr(std::min(body.find('}') + 1, body.size()));
+    std::string rows;
+    for (const char c : body)
+      if (c != '&') rows += c;
+    return "\\begin{cases}" + rows + "\\end{cases}";
+  }
+  return std::nullopt;
+}
+
+// "- x = 1⏎- y = 2", "1. x = 1⏎2. x = 3", "(a) 3; (b) 4", "a) 3⏎b) 4" → "3, 4": a list of short items
+std::optional<std::string> listed(std::string_view s) {
+  if (s.size() > 300) return std::nullopt;
+  std::vector<std::string> items;
+  if (const std::string_view bullet = s.substr(0, 2); (bullet == "- " || bullet == "* ") && s.find("\n" + std::string(bullet)) != std::string_view::npos) {
+    const std::string next = "\n" + std::string(bullet);
+    for (size_t at = 2; at <= s.size();) {
+      const size_t end = std::min(s.find(next, at), s.size());
+      items.emplace_back(trimmed_view(s.substr(at, end - at)));
+      at = end + next.size();
+    }
+  } else {
+    for (const auto& [first, second, third] : {std::array<std::string_view, 3>{"(a) ", "(b) ", "(c) "}, {"a) ", "b) ", "c) "}, {"(i) ", "(ii) ", "(iii) "}, {"(1) ", "(2) ", "(3) "}, {"1. ", "2. ", "3. "}, {"Part (a): ", "Part (b): ", "Part (c): "}, {"Part 1: ", "Part 2: ", "Part 3: "}}) {
+      if (s.substr(0, first.size()) != first) continue;
+      const size_t two = s.find(second, first.size()), three = two == std::string_view::npos ? two : s.find(third, two);
+      if (two == std::string_view::npos || (first[0] != '(' && first[0] != 'P' && s[two - 1] != '\n') || s.find('\n', two) != std::string_view::npos) continue;
+      items.emplace_back(trimmed_view(s.substr(first.size(), two - first.size())));
+      items.emplace_back(trimmed_view(s.substr(two + second.size(), std::min(three, s.size()) - two - second.size())));
+      if (three != std::string_view::npos) items.emplace_back(trimmed_view(s.substr(three + third.size())));
+      break;
+    }
+  }
+  if (items.size() < 2) return std::nullopt;
+  std::string out;
+  for (std::string& item : items) {
+    while (!item.empty() && (item.back() == ';' || item.back() == ',' || item.back() == '.')) item.pop_back();
+    if (item.size() > 2 && item.front() == '$' && item.back() == '$') item = item.substr(1, item.size() - 2);
+    if (item.empty() || looks_prose(item)) return std::nullopt;
+    out += (out.empty() ? "" : " ; ") + item;
+  }
+  for (const size_t at : {out.find(" ; ")})
+    if (at == std::string::npos) return std::nullopt;
+  return out;
+}
+
 std::optional<std::string> respelt(std::string_view s) {
   if (s.size() < 3 || s.size() > 2000) return std::nullopt;
+  if (auto system = braced_system(s)) return system;
+  if (auto items = listed(s)) return items;
   if (auto restored = with_backslashes_back(s)) return restored;
   if (auto equation = equation_call(s)) return equation;
   if (auto other = python_call(s)) return other;

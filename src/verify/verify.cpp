@@ -153,6 +153,13 @@ std::optional<Reading> stated_value(const Reading& gold, const Reading& answer, 
     bool constants = true;
     for (uint32_t i = 0; i < s.count; ++i) constants = constants && constant(s[i]);
     if (constants) return parse(last.substr(last.rfind('=') + 1));
+    // "3x = 21, x = 7": solved for the name of the steps before
+    if (s.count == 2 && s[0].is(Kind::kSymbol) && constant(s[1])) {
+      bool solved = true;
+      for (uint32_t i = 0; i + 1 < r.count; ++i) solved = solved && !r[i][0].is(Kind::kSymbol) && any(r[i], [&](const Expr& x) { return x.is(Kind::kSymbol) && x.name == s[0].name; });
+      if (solved) return parse(last.substr(last.rfind('=') + 1));
+      return std::nullopt;
+    }
     return stated_value(gold, step, last, found, 1);
   }
   if (!r.is(Kind::kRelation) || r.count < 2 || r.name.find_first_not_of('=') != std::string_view::npos) return std::nullopt;
@@ -204,9 +211,9 @@ Reading parse_gold(std::string_view gold, const Options& options) {
   // A solution text: its box or its "####" line is the answer.
   const bool solution = gold.find("\\boxed") != std::string_view::npos || gold.find("\\fbox") != std::string_view::npos || gold.find("####") != std::string_view::npos || gold.find("<answer>") != std::string_view::npos;
   if (solution) {
-    if (const auto e = extract(gold)) return parse(e->text, options);
+    if (const auto e = extract(gold)) return parse_listed(e->text);
   }
-  Reading r = parse(gold, options);
+  Reading r = parse_listed(gold);
   if (!r.readable() || (r.node->tree->is(Kind::kText) && gold.size() > 60)) {
     if (const auto e = extract(gold); e && e->rule != "whole" && e->rule != "last_number") {
       Reading inner = parse(e->text, options);

@@ -702,7 +702,24 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
     };
     if (const Expr* x = imaginary(a, g)) return equal_scalars(g, *x, c);
     if (const Expr* x = imaginary(g, a)) return equal_scalars(*x, a, c);
-    return equal_scalars(g, a, c);
+    if (equal_scalars(g, a, c)) return true;
+    // 180° − 2α and 180 − 2α: the sign of degrees is a unit, missing on one side
+    const auto degrees = [](const Expr& e) {
+      if (!e.is(Kind::kAdd)) return false;
+      bool any_sign = false;
+      for (uint32_t i = 0; i < e.count; ++i) any_sign = any_sign || (e[i].is(Kind::kQuantity) && e[i].name == "deg");
+      return any_sign;
+    };
+    const bool gd = degrees(g), ad = degrees(a);
+    if (!c.options.units_optional || gd == ad || variables(g).empty() || variables(a).empty()) return false;
+    const Expr& with = gd ? g : a;
+    std::vector<const Expr*> terms;
+    for (uint32_t i = 0; i < with.count; ++i) terms.push_back(with[i].is(Kind::kQuantity) && with[i].name == "deg" ? &with[i][0] : &with[i]);
+    const Expr* bare = c.arena.make(Kind::kAdd, terms);
+    const std::string rule = c.rule;
+    const bool equal = gd ? equal_exactly(*bare, a, c) : equal_exactly(g, *bare, c);
+    if (!equal) c.rule = rule;
+    return equal;
   }
   if (g.is(Kind::kRatio) && a.is(Kind::kRatio)) return equal_ratios(g, a, c);
   if (const auto r = compare_matrices(g, a, c)) return *r;

@@ -259,7 +259,7 @@ Span last_number_in(std::string_view text, Span s) {
 // is said about it, where a value stands before.
 Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
-  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively", ", i.e.", " i.e.", ", excluding ", ", not including ", ", including ", ", namely ", "; check", ", as shown "})
+  for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively", ", i.e", " i.e.", ", excluding ", ", not including ", ", including ", ", namely ", "; check", ", as shown "})
     if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
   // "The maximum is 4 at x = 3", "4 when n = 3": what follows says where; only behind a verb or a short value
   for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
@@ -274,7 +274,7 @@ Span without_explanation(std::string_view text, Span s) {
     const std::string_view head = sentence.substr(0, at);
     bool verb = head.size() <= 16;
     for (const std::string_view word : {" is ", " are ", " equals ", " be ", " was ", " = ", "obtain ", " get ", "gives ", "gives us ", "value "}) verb = verb || head.find(word) != std::string_view::npos;
-    if (verb && head.find('=') == std::string_view::npos) s = without_marks(text, {s.begin, s.begin + at});
+    if (verb && (opening != " if " || head.find('=') == std::string_view::npos)) s = without_marks(text, {s.begin, s.begin + at});
   }
   // a remark in parentheses at the end
   if (s.end > s.begin + 2 && text[s.end - 1] == ')' && text[s.end - 2] != '\\') {
@@ -351,6 +351,10 @@ Span computed(std::string_view text, Span s) {
 // are a value, its last number. A formula that cannot be read is returned as it is, never a number out of it.
 Span value_in(std::string_view text, Span s) {
   s = without_marks(text, s);
+  // "(B) 27 is too big, so (C) 25"
+  if (s.end - s.begin > 12 && text[s.begin] == '(' && text[s.begin + 2] == ')')
+    for (const std::string_view turn : {" so (", "hus (", "herefore (", "ence ("})
+      if (const size_t at = text.substr(s.begin, s.end - s.begin).find(turn); at != std::string_view::npos && text.substr(s.begin + at + turn.size() + 1, 1) == ")") return {s.begin + at + turn.size() - 1, s.end};
   // "12 (no other solution exists)"
   if (s.end - s.begin > 8 && text[s.end - 1] == ')')
     if (const Span bare = without_explanation(text, s); bare.end < s.end && reads(text, bare) && text.substr(bare.end, s.end - bare.end).find(' ', 2) != std::string_view::npos && !is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return bare;
@@ -516,6 +520,14 @@ Span value_in(std::string_view text, Span s) {
   for (const std::string_view part : {" of which", " of whom", " of them", " of these", " of those"})
     if (number.begin < number.end && text.substr(number.end, part.size()) == part)
       if (const Span other = last_number_in(text, {s.begin, number.begin}); other.begin < other.end) number = other;
+  // "It takes 1.5 hours (90 minutes)" says it twice
+  if (number.begin < number.end && number.end < text.size()) {
+    const size_t open = text.find('(', number.end), close = open == std::string_view::npos ? open : text.find(')', open);
+    if (close != std::string_view::npos && open - number.end < 14 && close - open < 30 && is_digit(text[open + 1]) && is_latin(text[close - 1]) && text.substr(number.end, open - number.end).find_first_of("0123456789.,;\n=") == std::string_view::npos) {
+      const Span twice{number.begin, close + 1};
+      if (reads(text, twice)) return twice;
+    }
+  }
   // "Fraction(1, 3)": a number inside a call is part of a formula
   int depth = 0;
   for (size_t i = number.begin; i-- > s.begin;) {

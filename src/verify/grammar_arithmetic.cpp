@@ -175,6 +175,7 @@ const Expr* Parser::term(bool* negative) {
       factors = {arena_.call(Fn::kBinomial, {top, bottom})};
     } else if (starts_factor()) {
       if (cur().newline_before && at(Token::kWord) && cur().text.size() == 1 && peek().type == Token::kRelation) break;  // x = 1, and on the next line y = 2
+      if (top_ && at_op('(') && peek().type == Token::kWord && peek(2).type == Token::kRelation) break;  // kπ (k ∈ ℤ)
       if (at(Token::kNumber) && factors.back()->is(Kind::kNumber)) fail("two numbers in a row");
       if (at(Token::kWord)) {
         const Expr* so_far = factors.back();

@@ -442,6 +442,7 @@ class Lexer {
     }
     if (space_commands().count(name)) {
       space_ = true;
+      newline_ = newline_ || name == "quad" || name == "qquad" || name == "newline";  // sets apart as a line break does
       return;
     }
     if (text_commands().count(name) || name == "mathrm" || name == "operatorname" || name == "mathbb" || name == "mathds") {

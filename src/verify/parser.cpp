@@ -116,7 +116,7 @@ const Expr* Parser::statement(bool top) {
     }
     items.push_back(relation());
     if (top && items.size() + groups.size() > 1 && (says_domain(*items.back()) || (items.size() == 2 && says_range(*items[0], *items[1])))) items.pop_back();  // "kπ, k ∈ ℤ"; "a_n = 2^n, n ≥ 1"
-    if (top && at_remark()) {
+    if (top && (at_remark() || (at_op('(') && peek().type == Token::kWord && peek(2).type == Token::kRelation))) {
       skip_remark();
       break;
     }

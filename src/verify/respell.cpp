@@ -276,7 +276,8 @@ std::optional<std::string> with_backslashes_back(std::string_view s) {
 
 // \left\{ \begin{array}{l} x=1 \\ y=2 \end{array} \right. → \begin{cases} … \end{cases}
 std::optional<std::string> braced_system(std::string_view s) {
-  constexpr std::string_view kOpen = "\\left\\{", kClose = "\\right.";
+  constexpr std::string_view kOpen = "\\left\\{", kClose = "\\right";
+  if (!s.empty() && s.back() == '.') s.remove_suffix(1);
   if (s.size() < kOpen.size() + kClose.size() || s.substr(0, kOpen.size()) != kOpen || s.substr(s.size() - kClose.size()) != kClose) return std::nullopt;
   s = trimmed_view(s.substr(kOpen.size(), s.size() - kOpen.size() - kClose.size()));
   for (const std::string_view name : {"array", "aligned"}) {
@@ -329,6 +330,9 @@ std::optional<std::string> listed(std::string_view s) {
 
 std::optional<std::string> respelt(std::string_view s) {
   if (s.size() < 3 || s.size() > 2000) return std::nullopt;
+  // "1.5 hours (90 minutes)" → 1.5 hours or 90 minutes
+  if (is_digit(s[0]) && s.back() == ')' && s.size() < 60)
+    if (const size_t open = s.find(" ("); open != std::string_view::npos && open + 4 < s.size() && is_digit(s[open + 2]) && is_latin(s[open - 1]) && is_latin(s[s.size() - 2]) && s.find_first_of("\\$=^") == std::string_view::npos) return std::string(s.substr(0, open)) + " or " + std::string(s.substr(open + 2, s.size() - open - 3));
   if (auto system = braced_system(s)) return system;
   if (auto items = listed(s)) return items;
   if (auto restored = with_backslashes_back(s)) return restored;

@@ -5,6 +5,7 @@
 #include "verify/compare.h"
 #include "verify/number.h"
 #include "verify/reading.h"
+#include "verify/units.h"
 
 namespace foil::verify {
 
@@ -133,6 +134,70 @@ bool introduced(std::string_view before) {
   return true;
 }
 
+// "2.19 \times 10^6 m/s", "$9.6$ kg": a number with its unit in italics, for a gold without one; the number. A lone letter behind a
+// whole number is a variable.
+std::optional<Reading> without_unit_letters(const Reading& gold, const Reading& answer, std::string_view text) {
+  if (!gold.readable() || !answer.readable() || !constant(*gold.node->tree) || text.size() > 120) return std::nullopt;
+  const Expr& read = *answer.node->tree;
+  const auto has_unit = [](const Expr& x) { return x.is(Kind::kQuantity) || x.is(Kind::kPercent) || x.is(Kind::kBase); };
+  if ((!is_scalar(read) && !read.is(Kind::kRelation)) || constant(read) || any(read, has_unit) || any(*gold.node->tree, has_unit)) return std::nullopt;
+  for (const std::string_view sign : {"\\approx", "=", "≈"})
+    if (const size_t at = text.rfind(sign); at != std::string_view::npos) text.remove_prefix(at + sign.size());
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  while (!text.empty() && (text.front() == '$' || text.front() == ' ')) text.remove_prefix(1);
+  size_t i = !text.empty() && text[0] == '-' ? 1 : 0;
+  const size_t first = i;
+  bool point = false, power = false;
+  for (; i < text.size() && (digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && digit(text[i + 1]))); ++i) point = point || text[i] == '.';
+  if (i == first) return std::nullopt;
+  for (const std::string_view times : {" \\times 10^", "\\times 10^", "\\times10^", " \\cdot 10^", "\\cdot 10^", " \\times10^", " x 10^", " × 10^"})
+    if (!power && text.substr(i, times.size()) == times) {
+      size_t k = i + times.size();
+      if (k < text.size() && text[k] == '{') k = text.find('}', k) == std::string_view::npos ? text.size() : text.find('}', k) + 1;
+      else while (k < text.size() && (digit(text[k]) || text[k] == '-')) ++k;
+      i = k;
+      power = true;
+    }
+  const std::string_view number = text.substr(0, i);
+  std::string_view rest = text.substr(i);
+  bool outside = false, any = true;
+  while (any && !rest.empty()) {
+    any = false;
+    for (const std::string_view space : {"$", " ", "~", "\\,", "\\ ", "\\;", "\\:"})
+      if (rest.substr(0, space.size()) == space) {
+        outside = outside || space == "$";
+        rest.remove_prefix(space.size());
+        any = true;
+      }
+  }
+  while (!rest.empty() && (rest.back() == '$' || rest.back() == '.' || rest.back() == ' ')) rest.remove_suffix(1);
+  std::string unit;
+  for (size_t k = 0; k < rest.size(); ++k) {
+    const std::string_view tail = rest.substr(k);
+    if (tail.substr(0, 6) == "\\frac{") {
+      const size_t middle = tail.find("}{");
+      if (middle == std::string_view::npos || tail.back() != '}') return std::nullopt;
+      unit += std::string(tail.substr(6, middle - 6)) + "/" + std::string(tail.substr(middle + 2, tail.size() - middle - 3));
+      break;
+    }
+    if (tail.substr(0, 4) == "\\mu ") {
+      unit += "μ";
+      k += 3;
+    } else if (tail.substr(0, 3) == "\\mu") {
+      unit += "μ";
+      k += 2;
+    } else if (rest[k] == '\\') {
+      return std::nullopt;
+    } else if (rest[k] != '{' && rest[k] != '}') {
+      unit += rest[k];
+    }
+  }
+  const auto letters = std::count_if(unit.begin(), unit.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+  if (unit.empty() || letters == 0 || digit(unit[0]) || parse_unit(unit).name.empty()) return std::nullopt;
+  if (!outside && !power && !point && letters < 2) return std::nullopt;
+  return parse(number);
+}
+
 std::optional<Reading> stated_value(const Reading& gold, const Reading& answer, std::string_view text, const Extracted& found, int depth = 0) {
   if (!gold.readable() || !answer.readable() || !is_scalar(*gold.node->tree)) return std::nullopt;
   const Expr& r = *answer.node->tree;
@@ -195,6 +260,12 @@ Verdict check(const Reading& gold, std::string_view text, const Options& options
   }
   const Reading answer = parse(found->text, options);
   Verdict v = equal(gold, answer, options);
+  if (!v.correct())
+    if (const auto number = without_unit_letters(gold, answer, found->text)) {
+      Verdict other = equal(gold, *number, options);
+      other.operations += v.operations;
+      if (other.correct()) v = std::move(other);
+    }
   if (!v.correct())
     if (const auto stated = stated_value(gold, answer, text, *found)) {
       Verdict other = equal(gold, *stated, options);

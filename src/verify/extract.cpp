@@ -354,7 +354,7 @@ Span value_in(std::string_view text, Span s) {
   // "(B) 27 is too big, so (C) 25"
   if (s.end - s.begin > 12 && text[s.begin] == '(' && text[s.begin + 2] == ')')
     for (const std::string_view turn : {" so (", "hus (", "herefore (", "ence ("})
-      if (const size_t at = text.substr(s.begin, s.end - s.begin).find(turn); at != std::string_view::npos && text.substr(s.begin + at + turn.size() + 1, 1) == ")") return {s.begin + at + turn.size() - 1, s.end};
+      if (const size_t at = text.substr(s.begin, s.end - s.begin).find(turn); at != std::string_view::npos && s.begin + at + turn.size() + 1 < s.end && text[s.begin + at + turn.size() + 1] == ')') return {s.begin + at + turn.size() - 1, s.end};
   // "12 (no other solution exists)"
   if (s.end - s.begin > 8 && text[s.end - 1] == ')')
     if (const Span bare = without_explanation(text, s); bare.end < s.end && reads(text, bare) && text.substr(bare.end, s.end - bare.end).find(' ', 2) != std::string_view::npos && !is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return bare;
@@ -860,7 +860,8 @@ std::optional<Extracted> extract(std::string_view original) {
     if (head.find("\\boxed{") != std::string_view::npos || head.find("nswer is") != std::string_view::npos || head.find("nswer:") != std::string_view::npos || head.find("#### ") != std::string_view::npos) text = head;
   }
   // A figure behind the last sentence.
-  if (const size_t figure = text.size() > 12 && text.substr(text.find_last_not_of(" \n") + 1 - 6, 6) == "[/asy]" ? find_last(text, "[asy]") : std::string_view::npos; figure != std::string_view::npos && text.substr(0, figure).find_first_of("0123456789") != std::string_view::npos) text = text.substr(0, figure);
+  const size_t tail = trimmed(text, {0, text.size()}).end;
+  if (const size_t figure = tail > 12 && text.substr(tail - 6, 6) == "[/asy]" ? find_last(text, "[asy]") : std::string_view::npos; figure != std::string_view::npos && text.substr(0, figure).find_first_of("0123456789") != std::string_view::npos) text = text.substr(0, figure);
   // What a chat template leaves behind the answer.
   for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>"}) {
     const size_t at = text.find(mark);

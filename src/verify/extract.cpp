@@ -265,7 +265,7 @@ Span without_explanation(std::string_view text, Span s) {
   for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
     const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
     const size_t at = sentence.find(opening);
-    if (at == std::string_view::npos || !states(s.begin + at)) continue;
+    if (at == std::string_view::npos || !states(s.begin + at) || sentence.find(" so ", at) != std::string_view::npos || sentence.find(" but ", at) != std::string_view::npos) continue;
     size_t name = at + opening.size();
     if (opening == " at " || opening == " for ") {  // a name and its value must follow
       while (name < sentence.size() && (sentence[name] == '$' || sentence[name] == '\\' || sentence[name] == '(')) ++name;

@@ -369,13 +369,8 @@ std::optional<Region> region_of(const Expr& e, bool loose, Comparison& c) {
       Region out = all[0];
       for (size_t i = 1; i < all.size(); ++i) {
         if (restrict_all) {
-          auto both = intersect(out, all[i], c);
+          const auto both = intersect(out, all[i], c);
           if (!both) return std::nullopt;
-          if (both->parts.empty() && e.index == 1) {  // "x ≤ 0 and x ≥ 4" are the two solutions
-            std::vector<Interval> parts = out.parts;
-            parts.insert(parts.end(), all[i].parts.begin(), all[i].parts.end());
-            both = normal(std::move(parts), c);
-          }
           out = *both;
         } else {
           out.parts.insert(out.parts.end(), all[i].parts.begin(), all[i].parts.end());

@@ -193,7 +193,7 @@ std::optional<Reading> without_unit_letters(const Reading& gold, const Reading& 
     }
   }
   const auto letters = std::count_if(unit.begin(), unit.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
-  if (unit.empty() || letters == 0 || digit(unit[0]) || parse_unit(unit).name.empty()) return std::nullopt;
+  if (unit.empty() || letters == 0 || digit(unit[0]) || std::string_view("+-*/^(").find(unit[0]) != std::string_view::npos || parse_unit(unit).name.empty()) return std::nullopt;
   if (!outside && !power && !point && letters < 2) return std::nullopt;
   return parse(number);
 }

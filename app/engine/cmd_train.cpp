@@ -1,4 +1,4 @@
-// foil train sft|rl|reward|preference: one stage, with files in and a model folder out.
+// foil train sft|rl|reward|process-reward|preference: one stage, with files in and a model folder out.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
@@ -160,6 +160,26 @@ void declare_train(CLI::App& app) {
         outside_answers = pipeline::outside_examples(a->model.prompt, *rm.base.tokenizer, *outside, load_problems({.source = outside_problems->empty() ? throw UsageError("--outside needs --outside-problems", "") : *outside_problems, .strip_annotations = false}));
       }
       const auto result = train::train_reward_model(trained, std::move(examples), a->options, work.context(), std::move(outside_answers));
+      work.finish([&] { pipeline::save_reward_model(a->output, rm); }, result.steps);
+    });
+  }
+
+  auto* process = app.add_subcommand("process-reward", "process reward model: scores every step, learns from samples whose steps have values or verdicts");
+  {
+    auto a = declare_common<train::ProcessRewardOptions>(*process, "sample file with steps, e.g. samples/steps.jsonl of a run");
+    const auto given = std::make_shared<OptionFlags>();
+    given->add(*process, a->options);
+    auto problems = std::make_shared<std::string>();
+    process->add_option("--problems", *problems, "their problems: JSON Lines file or benchmark name")->required();
+    process->callback([a, given, problems] {
+      given->read(a->options);
+      pipeline::LoadedRewardModel rm{pipeline::load_model(a->model.path, a->model.model), {}};
+      rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
+      a->model.settle(!rm.base.tokenizer->chat_template().empty());
+      Work work("process_reward_model", a->output, a->seed);
+      nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
+      auto examples = pipeline::process_examples(a->model.prompt, *rm.base.tokenizer, read_jsonl<Sample>(a->data), load_problems({.source = *problems, .strip_annotations = false}));
+      const auto result = train::train_process_reward(trained, std::move(examples), a->options, work.context());
       work.finish([&] { pipeline::save_reward_model(a->output, rm); }, result.steps);
     });
   }

@@ -33,8 +33,17 @@ void SamplingSection::validate(const std::string& where) const {
 
 void StepsSection::validate(const std::string& where) const {
   if (!(threshold > 0 && threshold < 1) && process_squash) throw UsageError(fmt::format("threshold is {}, expected 0 to 1", threshold), where, "process scores are put through a sigmoid");
-  if (enabled && train && labels == StepLabels::kConsensus)
-    throw UsageError("per-step training needs labels: values", where, "set labels: values, or train: false and use the labelled samples in BCPG-NSA");
+  if (enabled && labels == StepLabels::kConsensus && process == ProcessScores::kProcessRewardModel && process_model.empty())
+    throw UsageError("process: process_reward_model needs process_model", where, "name a folder that steps.process_reward or `foil train process-reward` wrote");
+  if (enabled && process_reward.enabled && labels == StepLabels::kConsensus)
+    throw UsageError("a process reward model learns from values of steps, and labels is consensus", where, "set labels: values, and use the model in another run: process: process_reward_model");
+  if (!policy.replay.empty()) throw UsageError("policy.replay is the stage's own labelled samples", where, "leave it out; steps.sampling.use names samples to label");
+  if (!trains_samples()) return;
+  if (policy.objective.loss != objective::PolicyLoss::kBcpg)
+    throw UsageError("the labelled samples are given, and policy.loss does not hold to the policy that wrote them", where, "use policy.loss: bcpg, or train: false");
+  if (!policy.right_step_factor) throw UsageError("without policy.right_step_factor the labels of the steps do nothing", where, "0 spares right steps of wrong answers; or train: false");
+  if (!right_samples && policy.advantage.rule != AdvantageRule::kNegative && policy.advantage.rule != AdvantageRule::kWeighted && policy.advantage.rule != AdvantageRule::kReward)
+    throw UsageError("policy.advantage.rule compares right answers with wrong ones, and only wrong ones are labelled", where, "set right_samples: true, or use policy.advantage.rule: nsr");
 }
 
 void ReflectSection::validate(const std::string& where) const {

@@ -96,6 +96,12 @@ void rl(StageRun& run) {
   on_policy_stage(run, "sft", "rl", s.train, std::make_shared<Composite>(s.reward, nullptr, ScoreScale{}, nullptr, s.train.max_completion_tokens));
 }
 
+void bcpg_steps(StageRun& run) {
+  train::OnPolicyOptions options = run.recipe.steps.policy;
+  options.replay = run.path(report::samples_file("steps")).string();
+  on_policy_stage(run, "rl", "bcpg_steps", options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens));
+}
+
 void policy_samples(StageRun& run) {
   const auto& s = run.recipe.policy_samples;
   std::vector<Sample> samples;
@@ -500,7 +506,12 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.sft.enabled) evaluate("sft", "sft");
   if (r.rl.enabled) evaluate("rl", "rl");
   step_stages(r, out);
-  if (r.steps.enabled && r.steps.train) {
+  if (r.steps.trains_samples()) {
+    out.push_back({"bcpg_steps", "behaviour-constrained policy gradient on the labelled samples, their right steps spared", {"steps", "rl"}, {model_folder("bcpg_steps")}, "",
+                   {options_json(r.steps.policy), options_json(r.rl.reward), prompt, model}, {}, bcpg_steps});
+    evaluate("bcpg_steps", "bcpg_steps");
+  }
+  if (r.steps.trains_pairs()) {
     out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {preference_json(r, r.preference), model}, {},
                    [](StageRun& run) { dpo(run, "steps"); }});
     evaluate("dpo_steps", "dpo_steps");
@@ -524,7 +535,7 @@ std::vector<Stage> stages(const Recipe& r) {
   for (Stage& stage : out) {
     const std::string& n = stage.name;
     const auto is = [&](const char* prefix) { return n.starts_with(prefix); };
-    stage.shared = n == "sft" || n == "rl" || n == "policy_samples" || n == "reward_model" || n == "warm_start" || n == "generator" || is("negatives") || is("dpo_") || is("eval_") ||
+    stage.shared = n == "sft" || n == "rl" || n == "policy_samples" || n == "reward_model" || n == "process_reward_model" || n == "warm_start" || n == "generator" || is("negatives") || is("dpo_") || is("bcpg_") || is("eval_") ||
                    is("round_") || is("variant_") || is("train_");
   }
   keep_goals(r.goals, out);

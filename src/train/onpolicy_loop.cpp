@@ -1,5 +1,6 @@
 #include "train/onpolicy_loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -88,7 +89,7 @@ class OnPolicyLoop {
     std::vector<std::vector<Trained>> trained = choose(groups);
     fill_fixed_logprobs(groups, trained);
     if (critic_.defined()) estimate_advantages(trained);
-    else if (options_.right_step_factor) credit_right_steps(trained);
+    else if (options_.right_step_factor) credit_right_steps(trained, figures);
     int updates = 0;
     loss = 0;
     for (int pass = 0; pass < options_.updates_per_batch; ++pass) {
@@ -173,7 +174,8 @@ class OnPolicyLoop {
   }
 
   // A token belongs to the step that holds its last byte.
-  void credit_right_steps(std::vector<std::vector<Trained>>& trained) const {
+  void credit_right_steps(std::vector<std::vector<Trained>>& trained, objective::Statistics& figures) const {
+    std::vector<double> in_right_step;  // tokens of punished samples
     for (auto& group : trained)
       for (Trained& t : group) {
         t.token_advantage = at::full({int64_t(t.sample->token_ids.size())}, t.advantage);
@@ -183,10 +185,12 @@ class OnPolicyLoop {
         for (size_t i = 0; i < t.sample->token_ids.size(); ++i) {
           text.add(t.sample->token_ids[i]);
           const auto last = std::max<int64_t>(0, int64_t(text.text().size()) - 1);  // a token that ends no character: where the text stands
-          for (const Step& step : t.sample->steps)
-            if (step.correct.value_or(false) && step.begin <= last && last < step.end) a[i] *= float(*options_.right_step_factor);
+          const bool right = std::any_of(t.sample->steps.begin(), t.sample->steps.end(), [&](const Step& step) { return step.correct.value_or(false) && step.begin <= last && last < step.end; });
+          if (right) a[i] *= float(*options_.right_step_factor);
+          in_right_step.push_back(right);
         }
       }
+    figures.mean("right_step_share", at::tensor(in_right_step, at::kDouble));
   }
 
   at::Tensor logprobs(const nn::Transformer& model, const CompletionBatch& batch) const {

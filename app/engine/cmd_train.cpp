@@ -115,6 +115,7 @@ void declare_train(CLI::App& app) {
       given->read(a->options);
       reward->read(a->reward);
       engine->read(a->engine);
+      pipeline::validate_reward(a->reward, a->options, "foil train rl");
       const auto problems = load_problems({.source = a->data, .strip_annotations = false});
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
@@ -197,8 +198,9 @@ void declare_train(CLI::App& app) {
       data_given->read(*data_options);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       Work work("preference", a->output, a->seed);
-      const auto result = train::train_preference(*model.model, pipeline::read_preference_data(*model.tokenizer, a->data, *data_options), a->options,
-                                                  work.context());
+      auto data = pipeline::read_preference_data(*model.tokenizer, a->data, *data_options);
+      pipeline::require_reliability(data, a->options);
+      const auto result = train::train_preference(*model.model, std::move(data), a->options, work.context());
       work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });
   }

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/options.h"
 #include "objective/preference.h"
+#include "pipeline/rewards.h"
 
 namespace foil::pipeline {
 
@@ -23,6 +24,16 @@ void PromptSection::validate(const std::string& where) const {
 void ModelSection::validate(const std::string& where) const {
   if (dtype != "f32" && dtype != "bf16") throw UsageError(fmt::format("dtype is \"{}\"", dtype), where, "choose f32 or bf16");
   if (device != "auto" && device != "cpu" && !device.starts_with("cuda")) throw UsageError(fmt::format("device is \"{}\"", device), where, "choose auto, cpu or cuda");
+}
+
+void RlSection::validate(const std::string& where) const {
+  train.validate(where);
+  validate_reward(reward, train, where);
+}
+
+void GeneratorSection::validate(const std::string& where) const {
+  train.validate(where);
+  validate_reward(reward, train, where);
 }
 
 void SamplingSection::validate(const std::string& where) const {
@@ -113,10 +124,18 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("the loss " + loss_name + " needs pairs of single steps", where, "set preference_data.split_steps: true, or use sigmoid on whole answers");
   if (!loss.needs_steps && preference_data.split_steps)
     throw UsageError("preference_data.split_steps makes pairs of single steps, and the loss " + loss_name + " is for whole answers", where, "use preference.loss: step_dpo");
-  if (preference.contrastive.coefficient != 0 && (preference_data.split_steps || (steps.enabled && steps.train)))
+  if (steps.trains_pairs() && loss.min_negatives > 1)
+    throw UsageError("steps.train makes pairs with one wrong step each, and the loss " + loss_name + " compares several", where, "use preference.loss: sigmoid, which is the same with one, or set steps.train: false");
+  if (steps.trains_pairs() && preference.curriculum != train::Curriculum::kNone)
+    throw UsageError("steps.train makes pairs of steps, and nothing says how right a wrong step looks: preference.curriculum has no order for them", where, "leave preference.curriculum out, or set steps.train: false");
+  if (preference.contrastive.coefficient != 0 && (preference_data.split_steps || steps.trains_pairs()))
     throw UsageError("the contrastive term is on whole answers", where, "set preference.contrastive.coefficient: 0, or leave out preference_data.split_steps and set steps.train: false");
   if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
     throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
+  if (steps.trains_samples()) validate_reward(rl.reward, steps.policy, where);
+  if (steps.trains_samples() && policy_samples.use.empty() && policy_samples.temperature != steps.policy.temperature)
+    throw UsageError(fmt::format("steps.policy learns from samples of temperature {}, and takes the policy's log-probabilities at temperature {}", policy_samples.temperature, steps.policy.temperature), where,
+                     fmt::format("set steps.policy.temperature: {}", policy_samples.temperature));
   if (rounds < 1) throw UsageError(fmt::format("rounds is {}", rounds), where, "1, or as often as the generator is to follow the policy");
   if (rounds > 1 && (!negatives.sampling.use.empty() || !generator.use.empty()))
     throw UsageError("rounds make generator and negatives anew, and this recipe names a file or folder in their place", where, "leave out negatives.sampling.use and generator.use, or set rounds: 1");

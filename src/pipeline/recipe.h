@@ -120,7 +120,7 @@ struct RlSection {
     v.group("reward", reward, "what a sample is worth");
     train.visit(v);
   }
-  void validate(const std::string& where) const { train.validate(where); }
+  void validate(const std::string& where) const;
 };
 
 enum class Answers { kModel, kEndpoint };
@@ -226,7 +226,7 @@ struct GeneratorSection {
     v.group("warm_start", warm_start, "supervised start of the generator on the policy's own wrong answers");
     train.visit(v);
   }
-  void validate(const std::string& where) const { train.validate(where); }
+  void validate(const std::string& where) const;
 };
 
 // Where negatives come from; what each does: pipeline/sources.h.

@@ -274,21 +274,29 @@ void generator(StageRun& run) {
   on_policy_stage(run, run.recipe.generator.warm_start.enabled ? "warm_start" : "rl", "generator", run.recipe.generator.train, plausible_reward(run));
 }
 
-// Positive-congruent training's gate: models/accepted is the policy trained on plausible negatives, or the RL policy where that one
-// would lose more of what was solved than the recipe allows.
+// Positive-congruent training's gate: models/accepted is the policy trained on plausible negatives — with several rounds that of the last
+// one — that does not lose more of what the RL policy solved than the recipe allows; the RL policy where there is none.
 void gate(StageRun& run) {
-  const auto read = [&](const char* policy) { return Json::parse(read_file(run.path(report::eval_file(policy)))).get<eval::EvalResult>(); };
+  const auto read = [&](const std::string& policy) { return Json::parse(read_file(run.path(report::eval_file(policy)))).get<eval::EvalResult>(); };
   const double limit = *run.recipe.eval.max_negative_flips;
   const auto old = read("rl");
-  bool accepted = false;
-  for (const char* policy : {"dpo_rejection", "dpo_plausible"}) {
+  const auto passes = [&](const std::string& policy) {
     const auto comparison = eval::compare(old, read(policy));
-    accepted = eval::within_flip_limit(comparison, limit);
+    const bool accepted = eval::within_flip_limit(comparison, limit);
     const std::string verdict = fmt::format("{}: {:.1f} % negative flips, the limit is {:.1f} %", accepted ? "accepted" : "refused", 100 * comparison.negative_flips, 100 * limit);
     run.facts[policy] = verdict;
     if (!accepted) log_warning("{} is {}", policy, verdict);
+    return accepted;
+  };
+  passes("dpo_rejection");  // for comparison
+  std::string accepted = "rl";
+  fs::path model = run.model("rl");
+  for (int64_t round = 1; round <= run.recipe.rounds; ++round) {
+    const std::string policy = round == 1 ? "dpo_plausible" : fmt::format("round_{}", round);
+    if (passes(policy)) accepted = policy, model = run.path(round_model(round));
   }
-  save_model(run.path(report::model_folder("accepted")), load_model(run.model(accepted ? "dpo_plausible" : "rl"), run.recipe.model));
+  run.facts["accepted"] = accepted;
+  save_model(run.path(report::model_folder("accepted")), load_model(model, run.recipe.model));
 }
 
 Json counts_json(const PairingResult& r) {
@@ -523,8 +531,9 @@ std::vector<Stage> stages(const Recipe& r) {
   evaluate("dpo_plausible", "dpo_plausible");
   round_stages(r, out, evaluated);
   if (r.eval.max_negative_flips && r.rl.enabled) {
-    out.push_back({"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "",
-                   *r.eval.max_negative_flips, {}, gate});
+    Stage last{"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "", *r.eval.max_negative_flips, {}, gate};
+    for (int64_t round = 2; round <= r.rounds; ++round) last.needs.push_back(fmt::format("round_{}", round));
+    out.push_back(last);
     evaluated.push_back("gate");
   }
   study_stages(r, out, evaluated);

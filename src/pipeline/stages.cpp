@@ -15,6 +15,7 @@
 #include "eval/compare.h"
 #include "eval/result.h"
 #include "eval/separability.h"
+#include "eval/verdict_reliability.h"
 #include "io/jsonl.h"
 #include "pipeline/endpoints.h"
 #include "pipeline/judges.h"
@@ -209,6 +210,7 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
     reward->apply(at, texts, mine);
     score_logprobs(policy, prompts, mine);
   });
+  if (run.recipe.negatives.pairs.filter.max_shallow) eval::score_shallow(policy_sample_file(run), made);
 }
 
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems) {
@@ -229,13 +231,30 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
   return own;
 }
 
+// How far the labels of pairs can be trusted, into scores["label"] of each; nothing where that cannot be measured.
+static void label_pairs(StageRun& run, const std::vector<Sample>& own, std::vector<Pair>& pairs) {
+  const RewardModelSection& s = run.recipe.reward_model;
+  const auto unseen = [&](const std::string& id) {  // by the reward model; a given one is taken to be another's
+    return !s.use.empty() || train::held_out(id, s.train.loop.validation_share, mix64(run.recipe.seed, hash64("reward_model")));
+  };
+  const auto measured = eval::verdict_reliability(own, unseen);
+  run.facts["label_problems"] = measured.problems;
+  if (!measured.order) return;
+  run.facts["label"] = *measured.order;
+  for (auto& p : pairs) p.scores["label"] = *measured.order;
+}
+
 PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
                               bool filtered) {
   const ProblemIndex index(problems);
   const auto prompt_of = prompt_map(run, tokenizer, problems);
   const auto prompt = [&](const Problem& p) { return prompt_of.at(p.id); };
   const auto format = [&](const Sample& s) { return format_defect(index.at(s.problem_id).problem, s, run.recipe.generator.reward.format).empty(); };
-  if (filtered) return make_pairs(index, own, made, run.recipe.negatives.pairs, prompt, format);
+  if (filtered) {
+    PairingResult result = make_pairs(index, own, made, run.recipe.negatives.pairs, prompt, format);
+    label_pairs(run, own, result.pairs);
+    return result;
+  }
   PairOptions plain = run.recipe.negatives.pairs;
   plain.filter = FilterOptions{};
   auto wrong = made;
@@ -246,6 +265,7 @@ PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, c
   for (auto& p : result.pairs)  // scores were hidden from the choice, not from the report
     if (const auto it = by_reference.find(p.provenance["rejected"] + "/" + p.problem_id); it != by_reference.end())
       for (const auto& [name, value] : it->second->scores) p.scores["rejected_" + name] = value;
+  label_pairs(run, own, result.pairs);
   return result;
 }
 

@@ -367,6 +367,7 @@ void preference_stage(StageRun& run, const std::string& pairs_file, const std::s
   auto context = run.context();
   context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
   train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data), {}};
+  require_reliability(data, options);
   const auto result = train::train_preference(*model.model, std::move(data), options, context);
   run.once("the model written", [&] { save_model(run.path(report::model_folder(to)), model); });
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();

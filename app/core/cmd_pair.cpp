@@ -11,6 +11,7 @@
 #include "data/pairing.h"
 #include "data/prompt.h"
 #include "data/verification.h"
+#include "eval/separability.h"
 #include "io/jsonl.h"
 #include "reward/format.h"
 
@@ -47,7 +48,8 @@ void make(const PairArguments& given) {
   const auto problems = load_problems(source);
   const ProblemIndex index(problems);
   const auto chosen = read_samples(a.samples, index, a.verify_again);
-  const auto negatives = a.negatives.empty() ? chosen : read_samples(a.negatives, index, a.verify_again);
+  auto negatives = a.negatives.empty() ? chosen : read_samples(a.negatives, index, a.verify_again);
+  if (a.pairs.filter.max_shallow) eval::score_shallow(chosen, negatives);
   const PromptMaker maker(a.prompt, a.data_dir);
   std::function<bool(const Sample&)> keeps_form;
   if (!a.any_format) keeps_form = [&](const Sample& s) { return format_defect(index.at(s.problem_id).problem, s, a.format).empty(); };

@@ -1,4 +1,4 @@
-// foil train sft|rl|reward|preference: one stage, with files in and a model folder out.
+// foil train sft|rl|reward|process-reward|preference: one stage, with files in and a model folder out.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
@@ -115,6 +115,7 @@ void declare_train(CLI::App& app) {
       given->read(a->options);
       reward->read(a->reward);
       engine->read(a->engine);
+      pipeline::validate_reward(a->reward, a->options, "foil train rl");
       const auto problems = load_problems({.source = a->data, .strip_annotations = false});
       auto model = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!model.tokenizer->chat_template().empty());
@@ -164,6 +165,26 @@ void declare_train(CLI::App& app) {
     });
   }
 
+  auto* process = app.add_subcommand("process-reward", "process reward model: scores every step, learns from samples whose steps have values or verdicts");
+  {
+    auto a = declare_common<train::ProcessRewardOptions>(*process, "sample file with steps, e.g. samples/steps.jsonl of a run");
+    const auto given = std::make_shared<OptionFlags>();
+    given->add(*process, a->options);
+    auto problems = std::make_shared<std::string>();
+    process->add_option("--problems", *problems, "their problems: JSON Lines file or benchmark name")->required();
+    process->callback([a, given, problems] {
+      given->read(a->options);
+      pipeline::LoadedRewardModel rm{pipeline::load_model(a->model.path, a->model.model), {}};
+      rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
+      a->model.settle(!rm.base.tokenizer->chat_template().empty());
+      Work work("process_reward_model", a->output, a->seed);
+      nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
+      auto examples = pipeline::process_examples(a->model.prompt, *rm.base.tokenizer, read_jsonl<Sample>(a->data), load_problems({.source = *problems, .strip_annotations = false}));
+      const auto result = train::train_process_reward(trained, std::move(examples), a->options, work.context());
+      work.finish([&] { pipeline::save_reward_model(a->output, rm); }, result.steps);
+    });
+  }
+
   auto* preference = app.add_subcommand("preference", "DPO and its kin on preference pairs, against the start weights as reference");
   {
     auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected (more in rejected_more); or prompt, completion, label for kto and bco");
@@ -177,8 +198,9 @@ void declare_train(CLI::App& app) {
       data_given->read(*data_options);
       auto model = pipeline::load_model(a->model.path, a->model.model);
       Work work("preference", a->output, a->seed);
-      const auto result = train::train_preference(*model.model, pipeline::read_preference_data(*model.tokenizer, a->data, *data_options), a->options,
-                                                  work.context());
+      auto data = pipeline::read_preference_data(*model.tokenizer, a->data, *data_options);
+      pipeline::require_reliability(data, a->options);
+      const auto result = train::train_preference(*model.model, std::move(data), a->options, work.context());
       work.finish([&] { pipeline::save_model(a->output, model); }, result.steps);
     });
   }

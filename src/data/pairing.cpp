@@ -13,6 +13,7 @@ void FilterOptions::validate(const std::string& where) const {
   if (min_reward_model && max_reward_model && *min_reward_model > *max_reward_model)
     throw UsageError(fmt::format("min_reward_model {} is above max_reward_model {}", *min_reward_model, *max_reward_model), where);
   if (min_margin && max_margin && *min_margin > *max_margin) throw UsageError(fmt::format("min_margin {} is above max_margin {}", *min_margin, *max_margin), where);
+  if (max_shallow && !(*max_shallow > 0.5 && *max_shallow < 1)) throw UsageError(fmt::format("max_shallow is {}, expected a chance above 0.5 and below 1", *max_shallow), where, "at one half the style gives nothing away");
   for (const double x : {max_chosen_similarity, max_negative_similarity})
     if (x < 0 || x > 1) throw UsageError(fmt::format("a similarity of {} is outside 0…1", x), where);
 }
@@ -41,7 +42,11 @@ std::string defect(const Sample& s, const FilterOptions& f, const std::function<
   if (f.min_reward_model && score_or(s, "reward_model", INFINITY) < *f.min_reward_model) return "reward-model score";
   if (f.max_reward_model && score_or(s, "reward_model", -INFINITY) > *f.max_reward_model) return "reward-model score";
   if (f.min_logprob && score_or(s, "policy_logprob", INFINITY) < *f.min_logprob) return "far from the policy";
-  if (f.max_shallow && score_or(s, "shallow", -INFINITY) > *f.max_shallow) return "known by its style";
+  if (f.max_shallow) {
+    const auto style = s.scores.find("shallow");
+    if (style == s.scores.end()) throw Error(fmt::format("sample {} of problem {} has no score \"shallow\"", s.sample_id, s.problem_id), "filter.max_shallow", "score the candidates first, or leave max_shallow out");
+    if (style->second > *f.max_shallow) return "known by its style";
+  }
   if (f.drop_loops && has_loop(s.text)) return "loop";
   return "";
 }

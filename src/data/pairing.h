@@ -21,7 +21,7 @@ struct FilterOptions {
   std::optional<double> min_reward_model, max_reward_model;  // band of scores["reward_model"]
   std::optional<double> min_logprob;     // scores["policy_logprob"], per token: too far from the policy below this
   std::optional<double> min_margin, max_margin;  // band of the chosen's reward-model score less the negative's
-  std::optional<double> max_shallow;     // scores["shallow"]: chance of being a negative by a shallow classifier of style
+  std::optional<double> max_shallow;     // scores["shallow"] (eval/separability.h): chance of being a negative, by its style
   bool drop_loops = true;                // a run of 8 words three times over
   template <class V>
   void visit(V& v) {
@@ -33,7 +33,7 @@ struct FilterOptions {
     v("min_logprob", min_logprob, "negatives below this log-probability per token under the policy are dropped");
     v("min_margin", min_margin, "pairs whose reward-model scores differ by less (chosen less rejected) are not made");
     v("max_margin", max_margin, "pairs whose reward-model scores differ by more are not made: too easy");
-    v("max_shallow", max_shallow, "negatives a shallow classifier of style recognises with more than this chance are dropped");
+    v("max_shallow", max_shallow, "separability ceiling: negatives that a shallow classifier of length, format and words recognises with more than this chance (it has not seen the problem; one half: it cannot tell) are dropped");
     v("drop_loops", drop_loops, "negatives that repeat a run of eight words three times are dropped");
   }
   void validate(const std::string& where) const;
@@ -65,7 +65,8 @@ struct PairingResult {
 
 // `chosen` and `negatives` are verified samples (right ones of `negatives` and wrong ones of `chosen` are set aside). `format` (may be
 // empty) tells whether a text keeps the recipe's form. prompt_of gives the rendered prompt of a problem.
-// Negatives with a larger reward (else judge score, else reward-model score) come first.
+// Negatives with a larger reward (else judge score, else reward-model score) come first. Throws Error where filter.max_shallow is set and a
+// candidate that passed what comes before it has no such score.
 PairingResult make_pairs(const ProblemIndex& problems, const std::vector<Sample>& chosen, const std::vector<Sample>& negatives, const PairOptions& options,
                          const std::function<std::string(const Problem&)>& prompt_of, const std::function<bool(const Sample&)>& format = {});
 

@@ -97,6 +97,7 @@ TEST(MakePairs, MarginBandStyleAndLoops) {
                                sample("p", 3, "it must be seven for me 7", false), sample("p", 4, loop + "8", false), sample("p", 5, "surely it is nine 9", false)};
   const double scores[] = {2.5, -4, 1, 2, 2};
   for (size_t i = 0; i < wrong.size(); ++i) wrong[i].scores["reward_model"] = scores[i];
+  for (auto& s : wrong) s.scores["shallow"] = 0.5;
   wrong[4].scores["shallow"] = 0.95;
   PairOptions options;
   options.pairs_per_problem = 9, options.max_length_ratio = 10;
@@ -107,6 +108,16 @@ TEST(MakePairs, MarginBandStyleAndLoops) {
   EXPECT_EQ(r.pairs[1].provenance.at("rejected"), "x#3");
   EXPECT_EQ(r.dropped, (std::map<std::string, int64_t>{{"known by its style", 1}, {"loop", 1}, {"margin", 1}}));
   EXPECT_EQ(r.kept, 2);
+  wrong[0].scores.erase("shallow");
+  try {
+    make_pairs(index, right, wrong, options, prompt);
+    ADD_FAILURE() << "a ceiling without scores does nothing";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.message(), "sample 1 of problem p has no score \"shallow\"");
+  }
+  options.filter.max_shallow = 0.4;
+  EXPECT_THROW(options.filter.validate("x"), UsageError);
+  options.filter.max_shallow.reset();
   options.filter.min_margin = 5, options.filter.max_margin = 1;
   EXPECT_THROW(options.filter.validate("x"), UsageError);
 }

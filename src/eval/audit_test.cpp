@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/error.h"
 #include "base/random.h"
 
 namespace foil::eval {
@@ -85,6 +86,43 @@ TEST(PairBias, SeesWhichPairsDifferOnTheSurface) {
   EXPECT_GT(marked, 0.9);
   EXPECT_LT(plain, 0.7);
   EXPECT_EQ(pair_bias(std::span(all).first(4)), (std::vector<double>{0.5, 0.5}));  // too few to say
+}
+
+TEST(ScoreShallow, KnowsWrongAnswersByTheirStyleAndNothingElse) {
+  Stream s(5, "shallow");
+  std::vector<Sample> right, wrong;
+  const auto add = [&](std::vector<Sample>& to, int problem, const std::string& text, bool correct) {
+    Sample x;
+    x.problem_id = std::to_string(problem), x.sample_id = int64_t(to.size()), x.text = text, x.correct = correct;
+    to.push_back(x);
+  };
+  for (int i = 0; i < 120; ++i) {
+    add(right, i, words(s, 20), true);
+    for (int k = 0; k < 4; ++k) add(wrong, i, k ? words(s, 20) : words(s, 20) + " therefore **obviously**", false);  // many more wrong ones: says nothing
+    add(wrong, i, words(s, 20), true);  // no candidate
+  }
+  wrong[1].finish_reason = Finish::kLength;
+  score_shallow(right, wrong);
+  double marked = 0, plain = 0;
+  for (size_t i = 0; i < wrong.size(); ++i) {
+    if (i % 5 == 4 || i == 1) EXPECT_EQ(wrong[i].scores.count("shallow"), 0u);
+    else (i % 5 == 0 ? marked : plain) += wrong[i].scores.at("shallow") / (i % 5 == 0 ? 120 : 359);
+  }
+  EXPECT_GT(marked, 0.9);
+  EXPECT_LT(plain, 0.65);
+  EXPECT_GT(plain, 0.35);
+  // A mark that one problem alone has is nothing the classifier of the other problems knows.
+  std::vector<Sample> alone = wrong;
+  for (auto& x : alone)
+    if (const size_t at = x.text.find(" therefore"); at != std::string::npos && x.problem_id != "7") x.text.resize(at);
+  score_shallow(right, alone);
+  EXPECT_LT(alone[7 * 5].scores.at("shallow"), 0.8);
+  try {
+    score_shallow(std::span(right).first(3), std::span(wrong).first(10));
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.message(), "3 right and 7 wrong answers are too few for a classifier of style");
+  }
 }
 
 TEST(FormatFeatures, ByHand) {

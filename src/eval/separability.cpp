@@ -355,16 +355,38 @@ Separability separability(std::span<const LabelledText> texts, const Separabilit
   return out;
 }
 
-std::vector<double> pair_bias(std::span<const LabelledText> texts, const SeparabilityOptions& options) {
-  FOIL_CHECK(texts.size() % 2 == 0);
+// Held-out scores of every text; none where there are too few.
+static Separability held_out(std::span<const LabelledText> texts, const SeparabilityOptions& options) {
   SeparabilityOptions all = options;
   all.most_texts = int64_t(texts.size()), all.top = 0, all.bootstrap.resamples = 1;
-  const Separability found = separability(texts, all);
+  return separability(texts, all);
+}
+
+std::vector<double> pair_bias(std::span<const LabelledText> texts, const SeparabilityOptions& options) {
+  FOIL_CHECK(texts.size() % 2 == 0);
+  const Separability found = held_out(texts, options);
   std::vector<double> out(texts.size() / 2, 0.5);
   if (found.format.held_out.size() != texts.size()) return out;
   const auto sure = [&](const ClassifierAudit& c, size_t i) { return 1 / (1 + std::exp(c.held_out[2 * i + 1] - c.held_out[2 * i])); };
   for (size_t i = 0; i < out.size(); ++i) out[i] = std::max(sure(found.format, i), sure(found.words, i));
   return out;
+}
+
+void score_shallow(std::span<const Sample> right, std::span<Sample> candidates, const SeparabilityOptions& options) {
+  std::vector<LabelledText> texts;
+  for (const Sample& s : right)
+    if (s.correct.value_or(false) && s.finish_reason == Finish::kStop) texts.push_back({s.text, s.problem_id, true});
+  std::vector<Sample*> wrong;
+  for (Sample& s : candidates)
+    if (!s.correct.value_or(true) && s.finish_reason == Finish::kStop) wrong.push_back(&s), texts.push_back({s.text, s.problem_id, false});
+  const Separability found = held_out(texts, options);
+  if (found.format.held_out.size() != texts.size())
+    throw Error(fmt::format("{} right and {} wrong answers are too few for a classifier of style", texts.size() - wrong.size(), wrong.size()), "max_shallow",
+                fmt::format("leave the filter max_shallow out, or use right and wrong answers of at least {} problems", 2 * options.folds));
+  const size_t first = texts.size() - wrong.size();
+  const double odds = std::log(double(first) / double(wrong.size()));  // of "right" before anything is read
+  for (size_t i = 0; i < wrong.size(); ++i)
+    wrong[i]->scores["shallow"] = 1 / (1 + std::exp(std::min(found.format.held_out[first + i], found.words.held_out[first + i]) - odds));
 }
 
 namespace {

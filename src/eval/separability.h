@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "data/record.h"
 #include "eval/estimators.h"
 
 namespace foil::eval {
@@ -53,6 +54,12 @@ Separability separability(std::span<const LabelledText> texts, const Separabilit
 // that the format and the word classifier give to the right order, in 0…1. Near 1: a biased pair, its answers differ on the surface; one
 // half: the surface says nothing. texts: chosen and rejected of pair i at 2i and 2i+1. Too few problems (see above): one half for all.
 std::vector<double> pair_bias(std::span<const LabelledText> texts, const SeparabilityOptions& options = {});
+
+// scores["shallow"] of each readable wrong answer among `candidates`: the chance in 0…1 that it is one, by its style alone, as if right and
+// wrong ones were equally frequent; the larger of the format and the word classifier's. They learn from the right answers of `right` against
+// these wrong ones, and have not seen the problem; near one half the style gives nothing away. Cut answers count on neither side.
+// Throws Error with fewer than 2·folds problems, or without a right or a wrong answer: then nothing can be said.
+void score_shallow(std::span<const Sample> right, std::span<Sample> candidates, const SeparabilityOptions& options = {});
 
 // Counts over a text, in the order of format_feature_names(): what classifier (a) sees.
 const std::vector<std::string>& format_feature_names();

@@ -123,6 +123,7 @@ void PreferenceOptions::validate(const std::string& where) const {
   const auto& row = info(loss);
   const std::string name = row.name;
   const auto refuse = [&](const std::string& what, const std::string& hint) { throw UsageError(what, where, hint); };
+  if (loss == PreferenceLoss::kSft && beta) refuse("beta does nothing in the loss sft, which holds to no reference", "leave it out (beta: null over another recipe's), or use sigmoid");
   if (row.loss != PreferenceLoss::kSft && resolved_beta() <= 0) refuse(fmt::format("beta is {}, expected above 0", resolved_beta()), fmt::format("the usual value for {} is {}", name, row.beta));
   if (label_smoothing && *label_smoothing != 0 && !row.takes_smoothing) refuse("label_smoothing does nothing in the loss " + name, "use sigmoid (cDPO) or robust");
   if (resolved_smoothing() < 0 || resolved_smoothing() >= 0.5) refuse(fmt::format("label_smoothing is {}, expected 0 ≤ label_smoothing < 0.5", resolved_smoothing()), "0.1 is a usual value");
@@ -132,6 +133,11 @@ void PreferenceOptions::validate(const std::string& where) const {
   if (row.unpaired && resolved_sft() != 0) refuse("sft_coefficient does nothing in the loss " + name, "there is no chosen answer in unpaired data; use a pair loss, e.g. sigmoid");
   if (loss == PreferenceLoss::kSft && resolved_sft() == 0) refuse("the loss sft with sft_coefficient 0 is no loss", "leave sft_coefficient out");
   if (resolved_sft() < 0) refuse("sft_coefficient is negative", "0 turns the likelihood term off");
+  if (sft_token_mean && resolved_sft() == 0) refuse("sft_token_mean does nothing without a likelihood term", "set sft_coefficient, or leave it out");
+  const PreferenceOptions standard;
+  if (loss != PreferenceLoss::kSimpo && simpo_gamma != standard.simpo_gamma) refuse("simpo_gamma does nothing in the loss " + name, "use loss: simpo");
+  if (loss != PreferenceLoss::kDiscopop && discopop_tau != standard.discopop_tau) refuse("discopop_tau does nothing in the loss " + name, "use loss: discopop");
+  if (divergence != Divergence::kAlpha && divergence_alpha != standard.divergence_alpha) refuse("divergence_alpha does nothing without divergence: alpha_divergence", "set divergence: alpha_divergence, or leave it out");
   if (discopop_tau <= 0) refuse("discopop_tau must be above 0", "0.05 is the paper's value");
   if (!row.unpaired && (desirable_weight != 1 || undesirable_weight != 1)) refuse("desirable_weight and undesirable_weight do nothing in the loss " + name, "use kto or bco");
   if (desirable_weight < 0 || undesirable_weight < 0) refuse("desirable_weight and undesirable_weight must not be negative", "1 is the usual value");

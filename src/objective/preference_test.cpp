@@ -278,6 +278,14 @@ TEST(PreferenceOptions, BadCombinationsAreRefusedWithTheWayOut) {
   EXPECT_EQ(refused(P::kIpo, [](auto& o) { o.length_penalty = 0.1; }), "length_penalty does nothing in the loss ipo");
   EXPECT_EQ(refused(P::kNcaPair, [](auto& o) { o.divergence = Divergence::kForwardKl; }), "divergence does nothing in the loss nca_pair");
   EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.beta = 0; }), "beta is 0, expected above 0");
+  EXPECT_EQ(refused(P::kSft, [](auto& o) { o.beta = 0.1; }), "beta does nothing in the loss sft, which holds to no reference");
+  EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.simpo_gamma = 0.5; }), "simpo_gamma does nothing in the loss sigmoid");
+  EXPECT_EQ(refused(P::kSimpo, [](auto& o) { o.simpo_gamma = 0.5; }), "");
+  EXPECT_EQ(refused(P::kHinge, [](auto& o) { o.discopop_tau = 1; }), "discopop_tau does nothing in the loss hinge");
+  EXPECT_EQ(refused(P::kDiscopop, [](auto& o) { o.discopop_tau = 1; }), "");
+  EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.divergence = Divergence::kForwardKl, o.divergence_alpha = 0.3; }), "divergence_alpha does nothing without divergence: alpha_divergence");
+  EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.divergence = Divergence::kAlpha, o.divergence_alpha = 0.3; }), "");
+  EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.sft_token_mean = true; }), "sft_token_mean does nothing without a likelihood term");
   EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.desirable_weight = 2; }), "desirable_weight and undesirable_weight do nothing in the loss sigmoid");
   EXPECT_EQ(refused(P::kKto, [](auto& o) { o.sft_coefficient = 1; }), "sft_coefficient does nothing in the loss kto");
   EXPECT_EQ(refused(P::kKto, [](auto& o) { o.validate_data("r", true, 1, false); }),

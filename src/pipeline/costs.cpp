@@ -164,6 +164,11 @@ Work Costs::sum(const std::string& stage) const {
     w.forward += 2 * w.generated, w.bytes = std::max(w.bytes, weights_);  // scores, and how likely the policy finds them
     return w;
   }
+  if (stage == "bcpg_steps") {  // replayed, not sampled
+    Work w = on_policy(r.steps.policy);
+    w.generated = 0;
+    return w;
+  }
   if (is("dpo_") || is("train_from_") || is("train_loss_")) return preference();
   if (is("round_")) {
     Work w;
@@ -198,6 +203,8 @@ Work Costs::sum(const std::string& stage) const {
     const double of = sampled(r.policy_samples.problems) * double(r.steps.sampling.samples_per_problem) * kShareWithPairs;
     return {of * 4 * double(r.steps.values.rollouts) * 0.5 * answer(r.steps.sampling.max_tokens), 0, of * 4 * prompt_, weights_ + cache_};
   }
+  if (stage == "process_reward_model")
+    return from_file(r.steps.process_reward.train.loop, sampled(r.policy_samples.problems) * double(r.steps.sampling.samples_per_problem) * kShareWithPairs, prompt_ + answer(r.policy_samples.max_tokens));
   if (is("self") && stage != "self_training") {
     const SelfTrainingSection& s = r.self_training;
     const double held = problems * s.held_out, learned = problems - held;

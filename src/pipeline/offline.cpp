@@ -8,6 +8,7 @@
 #include "data/verification.h"
 #include "data/worked_steps.h"
 #include "io/jsonl.h"
+#include "pipeline/sampling.h"
 
 namespace foil::pipeline {
 
@@ -39,10 +40,18 @@ std::map<std::string, std::vector<Sample>> right_answers(const std::string& sour
   return out;
 }
 
-FileGenerator::FileGenerator(const std::filesystem::path& file) : file_(file) {
-  for (Sample& s : read_jsonl<Sample>(file))
-    if (!s.token_ids.empty() && s.logprobs.size() == s.token_ids.size()) samples_[s.problem_id].push_back(std::move(s));
-  if (samples_.empty()) throw Error("no sample has token ids and log-probabilities", file.string(), "sample it with foil generate, or the policy_samples stage");
+std::map<std::string, std::vector<Sample>> replay_samples(const std::filesystem::path& file, double temperature) {
+  std::map<std::string, std::vector<Sample>> out;
+  for (Sample& s : read_jsonl<Sample>(file)) {
+    if (s.token_ids.empty() || s.logprobs.size() != s.token_ids.size()) continue;
+    const double theirs = s.extra.is_object() ? s.extra.value(kTemperature, 1.0) : 1.0;
+    if (theirs != temperature)
+      throw UsageError(fmt::format("replay: the log-probabilities of {} were sampled at temperature {}, and the loss takes the policy's at temperature {}", s.problem_id, theirs, temperature), file.string(),
+                       theirs > 0 ? fmt::format("set temperature: {}", theirs) : "replay samples of a temperature above 0");
+    out[s.problem_id].push_back(std::move(s));
+  }
+  if (out.empty()) throw Error("no sample has token ids and log-probabilities", file.string(), "sample it with foil generate, or the policy_samples stage");
+  return out;
 }
 
 std::vector<Sample> FileGenerator::generate(const GenerateRequest& request, const std::function<void(const Sample&)>& on_sample) {

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "config/options.h"
 #include "objective/preference.h"
+#include "pipeline/rewards.h"
 
 namespace foil::pipeline {
 
@@ -25,6 +26,16 @@ void ModelSection::validate(const std::string& where) const {
   if (device != "auto" && device != "cpu" && !device.starts_with("cuda")) throw UsageError(fmt::format("device is \"{}\"", device), where, "choose auto, cpu or cuda");
 }
 
+void RlSection::validate(const std::string& where) const {
+  train.validate(where);
+  validate_reward(reward, train, where);
+}
+
+void GeneratorSection::validate(const std::string& where) const {
+  train.validate(where);
+  validate_reward(reward, train, where);
+}
+
 void SamplingSection::validate(const std::string& where) const {
   if (samples_per_problem < 1 || max_tokens < 1) throw UsageError("samples_per_problem and max_tokens must be at least 1", where);
   if (!ask.empty() && from != Answers::kEndpoint) throw UsageError("ask is for from: endpoint; a model of the run is asked by prompt.text", where);
@@ -33,8 +44,17 @@ void SamplingSection::validate(const std::string& where) const {
 
 void StepsSection::validate(const std::string& where) const {
   if (!(threshold > 0 && threshold < 1) && process_squash) throw UsageError(fmt::format("threshold is {}, expected 0 to 1", threshold), where, "process scores are put through a sigmoid");
-  if (enabled && train && labels == StepLabels::kConsensus)
-    throw UsageError("per-step training needs labels: values", where, "set labels: values, or train: false and use the labelled samples in BCPG-NSA");
+  if (enabled && labels == StepLabels::kConsensus && process == ProcessScores::kProcessRewardModel && process_model.empty())
+    throw UsageError("process: process_reward_model needs process_model", where, "name a folder that steps.process_reward or `foil train process-reward` wrote");
+  if (enabled && process_reward.enabled && labels == StepLabels::kConsensus)
+    throw UsageError("a process reward model learns from values of steps, and labels is consensus", where, "set labels: values, and use the model in another run: process: process_reward_model");
+  if (!policy.replay.empty()) throw UsageError("policy.replay is the stage's own labelled samples", where, "leave it out; steps.sampling.use names samples to label");
+  if (!trains_samples()) return;
+  if (policy.objective.loss != objective::PolicyLoss::kBcpg)
+    throw UsageError("the labelled samples are given, and policy.loss does not hold to the policy that wrote them", where, "use policy.loss: bcpg, or train: false");
+  if (!policy.right_step_factor) throw UsageError("without policy.right_step_factor the labels of the steps do nothing", where, "0 spares right steps of wrong answers; or train: false");
+  if (!right_samples && policy.advantage.rule != AdvantageRule::kNegative && policy.advantage.rule != AdvantageRule::kWeighted && policy.advantage.rule != AdvantageRule::kReward)
+    throw UsageError("policy.advantage.rule compares right answers with wrong ones, and only wrong ones are labelled", where, "set right_samples: true, or use policy.advantage.rule: nsr");
 }
 
 void ReflectSection::validate(const std::string& where) const {
@@ -104,10 +124,18 @@ void Recipe::validate(const std::string& where) const {
     throw UsageError("the loss " + loss_name + " needs pairs of single steps", where, "set preference_data.split_steps: true, or use sigmoid on whole answers");
   if (!loss.needs_steps && preference_data.split_steps)
     throw UsageError("preference_data.split_steps makes pairs of single steps, and the loss " + loss_name + " is for whole answers", where, "use preference.loss: step_dpo");
-  if (preference.contrastive.coefficient != 0 && (preference_data.split_steps || (steps.enabled && steps.train)))
+  if (steps.trains_pairs() && loss.min_negatives > 1)
+    throw UsageError("steps.train makes pairs with one wrong step each, and the loss " + loss_name + " compares several", where, "use preference.loss: sigmoid, which is the same with one, or set steps.train: false");
+  if (steps.trains_pairs() && preference.curriculum != train::Curriculum::kNone)
+    throw UsageError("steps.train makes pairs of steps, and nothing says how right a wrong step looks: preference.curriculum has no order for them", where, "leave preference.curriculum out, or set steps.train: false");
+  if (preference.contrastive.coefficient != 0 && (preference_data.split_steps || steps.trains_pairs()))
     throw UsageError("the contrastive term is on whole answers", where, "set preference.contrastive.coefficient: 0, or leave out preference_data.split_steps and set steps.train: false");
   if ((reward_model.train.meta_rate > 0) != !reward_model.outside.empty())
     throw UsageError("reward_model.meta_rate and reward_model.outside belong together", where, "name a sample file as outside and set meta_rate: 0.001, or leave both out");
+  if (steps.trains_samples()) validate_reward(rl.reward, steps.policy, where);
+  if (steps.trains_samples() && policy_samples.use.empty() && policy_samples.temperature != steps.policy.temperature)
+    throw UsageError(fmt::format("steps.policy learns from samples of temperature {}, and takes the policy's log-probabilities at temperature {}", policy_samples.temperature, steps.policy.temperature), where,
+                     fmt::format("set steps.policy.temperature: {}", policy_samples.temperature));
   if (rounds < 1) throw UsageError(fmt::format("rounds is {}", rounds), where, "1, or as often as the generator is to follow the policy");
   if (rounds > 1 && (!negatives.sampling.use.empty() || !generator.use.empty()))
     throw UsageError("rounds make generator and negatives anew, and this recipe names a file or folder in their place", where, "leave out negatives.sampling.use and generator.use, or set rounds: 1");

@@ -26,6 +26,7 @@
 #include "pipeline/preference_data.h"
 #include "train/preference.h"
 #include "train/preference_strength.h"
+#include "train/process_reward.h"
 #include "train/reward_model.h"
 #include "train/sft.h"
 
@@ -124,7 +125,7 @@ struct RlSection {
     v.group("reward", reward, "what a sample is worth");
     train.visit(v);
   }
-  void validate(const std::string& where) const { train.validate(where); }
+  void validate(const std::string& where) const;
 };
 
 enum class Answers { kModel, kEndpoint };
@@ -232,7 +233,7 @@ struct GeneratorSection {
     v.group("warm_start", warm_start, "supervised start of the generator on the policy's own wrong answers");
     train.visit(v);
   }
-  void validate(const std::string& where) const { train.validate(where); }
+  void validate(const std::string& where) const;
 };
 
 // Where negatives come from; what each does: pipeline/sources.h.
@@ -275,9 +276,9 @@ struct NegativesSection {
 enum class StepLabels { kValues, kConsensus };
 inline constexpr std::pair<StepLabels, const char*> kStepLabelsNames[] = {{StepLabels::kValues, "values"}, {StepLabels::kConsensus, "consensus"}};
 inline auto& enum_names(StepLabels) { return kStepLabelsNames; }
-enum class ProcessScores { kValues, kRewardModel, kEndpoint };
+enum class ProcessScores { kValues, kRewardModel, kProcessRewardModel, kEndpoint };
 inline constexpr std::pair<ProcessScores, const char*> kProcessScoresNames[] = {
-    {ProcessScores::kValues, "values"}, {ProcessScores::kRewardModel, "reward_model"}, {ProcessScores::kEndpoint, "endpoint"}};
+    {ProcessScores::kValues, "values"}, {ProcessScores::kRewardModel, "reward_model"}, {ProcessScores::kProcessRewardModel, "process_reward_model"}, {ProcessScores::kEndpoint, "endpoint"}};
 inline auto& enum_names(ProcessScores) { return kProcessScoresNames; }
 
 struct StepJudgeSection {
@@ -295,6 +296,17 @@ struct StepJudgeSection {
   }
 };
 
+struct ProcessRewardSection {
+  bool enabled = false;
+  train::ProcessRewardOptions train;
+  template <class V>
+  void visit(V& v) {
+    v("enabled", enabled, "train a process reward model on the values of the steps");
+    train.visit(v);
+  }
+  void validate(const std::string& where) const { train.validate(where); }
+};
+
 struct StepsSection {
   bool enabled = false, train = true, right_samples = false;
   StepLabels labels = StepLabels::kValues;
@@ -306,20 +318,32 @@ struct StepsSection {
   endpoint::EndpointScorerOptions process_endpoint;
   bool process_squash = true;
   double threshold = 0.5;
+  ProcessRewardSection process_reward;
+  train::OnPolicyOptions policy = spare_right_steps();
+  // What training learns from: pairs of steps (per-step DPO), or labelled samples (BCPG-NSA).
+  bool trains_pairs() const { return enabled && train && labels == StepLabels::kValues; }
+  bool trains_samples() const { return enabled && train && labels == StepLabels::kConsensus; }
+  static train::OnPolicyOptions spare_right_steps() {
+    train::OnPolicyOptions o;
+    o.objective.loss = objective::PolicyLoss::kBcpg, o.advantage.rule = AdvantageRule::kGroupMean, o.right_step_factor = 0;
+    return o;
+  }
   template <class V>
   void visit(V& v) {
     v("enabled", enabled, "label the steps of the policy's samples");
-    v("train", train, "labels values: train the policy on the first bad steps (per-step DPO, with the preference section's options)");
+    v("train", train, "train the policy on the labels. values: on the first bad steps (per-step DPO, with the preference section's options); consensus: on the labelled samples (BCPG-NSA, with the options of policy)");
     v("right_samples", right_samples, "take right samples too: their bad steps are spurious ones");
     v("labels", labels, "values: what a step is worth by rollouts from its prefix; consensus: right where an LLM judge and a process score agree");
     v.group("values", values, "step values by rollouts");
     v.group("sampling", sampling, "which samples (so many wrong ones of a problem), and how their prefixes are continued");
     v.group("judge", judge, "consensus: who judges steps");
-    v("process", process, "consensus: the process score is a value from rollouts, a local reward model's, or an endpoint's");
-    v("process_model", process_model, "process reward_model: its folder; empty: the run's own reward model");
+    v("process", process, "consensus: the process score is a value from rollouts, a local outcome reward model's on the text so far, a local process reward model's, or an endpoint's");
+    v("process_model", process_model, "process reward_model: its folder; empty: the run's own reward model; process_reward_model: its folder, e.g. models/process_reward of a run with process_reward.enabled");
     v.group("process_endpoint", process_endpoint, "process endpoint: which server, and how it is asked");
     v("process_squash", process_squash, "process reward_model, endpoint: put the score through a sigmoid; off where it is a probability already");
     v("threshold", threshold, "consensus: a process score from here on says right");
+    v.group("process_reward", process_reward, "values: a process reward model, for process: process_reward_model of other runs");
+    v.group("policy", policy, "consensus: how the policy learns from the labelled samples; as in rl, by default behaviour-constrained (bcpg) with right steps of wrong answers spared");
   }
   void validate(const std::string& where) const;
 };

@@ -16,6 +16,10 @@ std::vector<train::PolicyProblem> policy_problems(const PromptSection& prompt, c
 // Verdicts first, then the composite.
 train::RewardFunction reward_function(std::shared_ptr<Composite> composite);
 
+// Throws UsageError for options that do not go with the reward: in reverse RL what asks whether an answer is right, or brings right ones;
+// under advantage rules that look at the verdict alone (psr, nsr, weighted) what changes rewards otherwise.
+void validate_reward(const RewardOptions& reward, const train::OnPolicyOptions& options, const std::string& where);
+
 // Trains model.model in place; keeps a copy as reference when the KL coefficient asks for one.
 train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::PolicyProblem>& problems, std::shared_ptr<Composite> reward, const train::OnPolicyOptions& options,
                                    const rollout::EngineOptions& engine, const train::StageContext& context);

@@ -3,7 +3,7 @@
 // negatives and preference training are its own. The first round is the run itself.
 //
 //   rounds/N/              the round's run folder (report/run_files.h)
-//   eval/round_N.json      its policy, evaluated as the others
+//   eval/round_N.json      its policy, evaluated by the run itself as the others, with the same random numbers
 #pragma once
 #include <string>
 #include <vector>
@@ -14,6 +14,9 @@ namespace foil::pipeline {
 
 // The recipe of round `round` (2, 3, …), which starts from what `recipe` and the rounds before it left in their folders.
 Recipe round_recipe(const Recipe& recipe, int64_t round);
+
+// Folder, relative to the run's, of the policy that round `round` (1, 2, …) trained on plausible negatives.
+std::string round_model(int64_t round);
 
 // Stages of a further round, as far as a plan counts their cost.
 const std::vector<std::string>& stages_of_round();

@@ -14,6 +14,7 @@
 #include "config/options.h"
 #include "data/family.h"
 #include "io/jsonl.h"
+#include "pipeline/offline.h"
 #include "report/run_files.h"
 
 namespace foil::pipeline {
@@ -118,10 +119,17 @@ std::string now_text() {
 
 }  // namespace
 
+// What a stage far down the list would refuse in a file that is there already.
+static void check_given_files(const Recipe& r) {
+  const auto& replay = r.rl.train.replay;
+  if (r.rl.enabled && r.rl.use.empty() && !replay.empty() && fs::exists(replay)) replay_samples(replay, r.rl.train.temperature);
+}
+
 fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions& options,
              const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce) {
   const fs::path folder = recipe.output;
   const bool first = !options.ranks || options.ranks->first();
+  check_given_files(recipe);
   std::optional<FolderLock> lock;
   if (first) lock.emplace(folder, options.wait);
   auto list = stages(recipe);

@@ -29,18 +29,20 @@ static std::vector<std::vector<Sample>> of_all_ranks(dist::Ranks& ranks, const s
 }
 
 std::vector<Sample> sample_in_parts(Generator& generator, const GenerateRequest& request, const ProblemIndex* verify, const fs::path& part_file, const std::string& identity, dist::Ranks* ranks) {
-  if (!ranks) {
-    auto out = RecordedGenerator(generator, part_file, identity).generate(request);
+  const auto sample = [&](const GenerateRequest& asked, const fs::path& file) {
+    auto out = RecordedGenerator(generator, file, identity).generate(asked);
+    if (asked.sampling.temperature != 1)
+      for (auto& s : out) s.extra[kTemperature] = asked.sampling.temperature;  // log-probabilities mean nothing without it
     if (verify) verify_samples(*verify, out);
     return out;
-  }
+  };
+  if (!ranks) return sample(request, part_file);
   const auto size = size_t(ranks->size()), n = size_t(request.samples_per_prompt);
   GenerateRequest mine = request;
   mine.prompts.clear();
   for (size_t p = size_t(ranks->rank()); p < request.prompts.size(); p += size) mine.prompts.push_back(request.prompts[p]);
   std::vector<Sample> made;
-  if (!mine.prompts.empty()) made = RecordedGenerator(generator, part_file.string() + fmt::format(".rank{}", ranks->rank()), identity).generate(mine);
-  if (verify) verify_samples(*verify, made);
+  if (!mine.prompts.empty()) made = sample(mine, part_file.string() + fmt::format(".rank{}", ranks->rank()));
   auto all = of_all_ranks(*ranks, made, "samples of " + part_file.stem().string());
   std::vector<Sample> out;
   for (size_t p = 0; p < request.prompts.size(); ++p)

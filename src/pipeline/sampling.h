@@ -12,6 +12,9 @@
 
 namespace foil::pipeline {
 
+// Sample::extra: the temperature a sample was drawn at, where it is not 1.
+inline constexpr const char* kTemperature = "temperature";
+
 // Samples of `request`, verified. Each is kept in `part_file` as it finishes (data/recorded_generator.h) and found there on the next
 // try; `identity` says which model answers, where the file may outlive it. The caller removes the file once the result is written.
 // `verify` null: no verdicts. Several ranks: each asks for its share of the prompts (part file PART.rankN), and all get all samples.

@@ -66,10 +66,7 @@ MadeNegatives from_temperature(StageRun& run, const std::vector<Sample>&) {
     auto request = stage_request(run, prompts, whole, "temperature");
     request.sampling.temperature = ladder[i];
     request.samples_per_prompt = int(share), request.first_sample_id = first;
-    for (auto& s : sample_in_parts(engine, request, &index, run.path(fmt::format("checkpoints/{}/step{}.part", run.stage, i)), "", run.ranks)) {
-      s.extra["temperature"] = ladder[i];
-      by_problem[s.problem_id].push_back(std::move(s));
-    }
+    for (auto& s : sample_in_parts(engine, request, &index, run.path(fmt::format("checkpoints/{}/step{}.part", run.stage, i)), "", run.ranks)) by_problem[s.problem_id].push_back(std::move(s));
     first += share;
   }
   for (const auto& p : problems)

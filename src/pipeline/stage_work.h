@@ -27,11 +27,13 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
 
 // The generator's composite reward, with the reward model scaled by the policy's right answers.
 std::shared_ptr<Composite> plausible_reward(const StageRun& run);
-// Rewards, judge and reward-model scores and policy_logprob of candidate negatives: what filters and the report look at.
+// Rewards, judge and reward-model scores, policy_logprob and, for a separability ceiling, shallow of candidate negatives: what filters and
+// the report look at.
 void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made);
 
 // Pairs of the policy's right answers with candidates. `filtered` false: the candidates are taken as they come, nothing but the
-// verdict chooses among them; their scores stand in the pairs all the same.
+// verdict chooses among them; their scores stand in the pairs all the same. scores["label"]: chance that a pair is ordered rightly
+// (eval/verdict_reliability.h, measured on the policy's samples), where it can be told.
 PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
                               bool filtered);
 

@@ -15,6 +15,7 @@
 #include "eval/compare.h"
 #include "eval/result.h"
 #include "eval/separability.h"
+#include "eval/verdict_reliability.h"
 #include "io/jsonl.h"
 #include "pipeline/endpoints.h"
 #include "pipeline/judges.h"
@@ -98,6 +99,12 @@ void sft(StageRun& run) {
 void rl(StageRun& run) {
   const RlSection& s = run.recipe.rl;
   on_policy_stage(run, "sft", "rl", s.train, std::make_shared<Composite>(s.reward, nullptr, ScoreScale{}, nullptr, s.train.max_completion_tokens));
+}
+
+void bcpg_steps(StageRun& run) {
+  train::OnPolicyOptions options = run.recipe.steps.policy;
+  options.replay = run.path(report::samples_file("steps")).string();
+  on_policy_stage(run, "rl", "bcpg_steps", options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens));
 }
 
 void policy_samples(StageRun& run) {
@@ -230,6 +237,7 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
     reward->apply(at, texts, mine);
     score_logprobs(policy, prompts, mine);
   });
+  if (run.recipe.negatives.pairs.filter.max_shallow) eval::score_shallow(policy_sample_file(run), made);
 }
 
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems) {
@@ -250,13 +258,30 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
   return own;
 }
 
+// How far the labels of pairs can be trusted, into scores["label"] of each; nothing where that cannot be measured.
+static void label_pairs(StageRun& run, const std::vector<Sample>& own, std::vector<Pair>& pairs) {
+  const RewardModelSection& s = run.recipe.reward_model;
+  const auto unseen = [&](const std::string& id) {  // by the reward model; a given one is taken to be another's
+    return !s.use.empty() || train::held_out(id, s.train.loop.validation_share, mix64(run.recipe.seed, hash64("reward_model")));
+  };
+  const auto measured = eval::verdict_reliability(own, unseen);
+  run.facts["label_problems"] = measured.problems;
+  if (!measured.order) return;
+  run.facts["label"] = *measured.order;
+  for (auto& p : pairs) p.scores["label"] = *measured.order;
+}
+
 PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, const std::vector<Problem>& problems, const std::vector<Sample>& own, const std::vector<Sample>& made,
                               bool filtered) {
   const ProblemIndex index(problems);
   const auto prompt_of = prompt_map(run, tokenizer, problems);
   const auto prompt = [&](const Problem& p) { return prompt_of.at(p.id); };
   const auto format = [&](const Sample& s) { return format_defect(index.at(s.problem_id).problem, s, run.recipe.generator.reward.format).empty(); };
-  if (filtered) return make_pairs(index, own, made, run.recipe.negatives.pairs, prompt, format);
+  if (filtered) {
+    PairingResult result = make_pairs(index, own, made, run.recipe.negatives.pairs, prompt, format);
+    label_pairs(run, own, result.pairs);
+    return result;
+  }
   PairOptions plain = run.recipe.negatives.pairs;
   plain.filter = FilterOptions{};
   auto wrong = made;
@@ -267,6 +292,7 @@ PairingResult pair_candidates(StageRun& run, const text::Tokenizer& tokenizer, c
   for (auto& p : result.pairs)  // scores were hidden from the choice, not from the report
     if (const auto it = by_reference.find(p.provenance["rejected"] + "/" + p.problem_id); it != by_reference.end())
       for (const auto& [name, value] : it->second->scores) p.scores["rejected_" + name] = value;
+  label_pairs(run, own, result.pairs);
   return result;
 }
 
@@ -295,21 +321,29 @@ void generator(StageRun& run) {
   on_policy_stage(run, run.recipe.generator.warm_start.enabled ? "warm_start" : "rl", "generator", run.recipe.generator.train, plausible_reward(run));
 }
 
-// Positive-congruent training's gate: models/accepted is the policy trained on plausible negatives, or the RL policy where that one
-// would lose more of what was solved than the recipe allows.
+// Positive-congruent training's gate: models/accepted is the policy trained on plausible negatives — with several rounds that of the last
+// one — that does not lose more of what the RL policy solved than the recipe allows; the RL policy where there is none.
 void gate(StageRun& run) {
-  const auto read = [&](const char* policy) { return Json::parse(read_file(run.path(report::eval_file(policy)))).get<eval::EvalResult>(); };
+  const auto read = [&](const std::string& policy) { return Json::parse(read_file(run.path(report::eval_file(policy)))).get<eval::EvalResult>(); };
   const double limit = *run.recipe.eval.max_negative_flips;
   const auto old = read("rl");
-  bool accepted = false;
-  for (const char* policy : {"dpo_rejection", "dpo_plausible"}) {
+  const auto passes = [&](const std::string& policy) {
     const auto comparison = eval::compare(old, read(policy));
-    accepted = eval::within_flip_limit(comparison, limit);
+    const bool accepted = eval::within_flip_limit(comparison, limit);
     const std::string verdict = fmt::format("{}: {:.1f} % negative flips, the limit is {:.1f} %", accepted ? "accepted" : "refused", 100 * comparison.negative_flips, 100 * limit);
     run.facts[policy] = verdict;
     if (!accepted) log_warning("{} is {}", policy, verdict);
+    return accepted;
+  };
+  passes("dpo_rejection");  // for comparison
+  std::string accepted = "rl";
+  fs::path model = run.model("rl");
+  for (int64_t round = 1; round <= run.recipe.rounds; ++round) {
+    const std::string policy = round == 1 ? "dpo_plausible" : fmt::format("round_{}", round);
+    if (passes(policy)) accepted = policy, model = run.path(round_model(round));
   }
-  save_model(run.path(report::model_folder("accepted")), load_model(run.model(accepted ? "dpo_plausible" : "rl"), run.recipe.model));
+  run.facts["accepted"] = accepted;
+  save_model(run.path(report::model_folder("accepted")), load_model(model, run.recipe.model));
 }
 
 Json counts_json(const PairingResult& r) {
@@ -360,6 +394,7 @@ void preference_stage(StageRun& run, const std::string& pairs_file, const std::s
   auto context = run.context();
   context.seed = mix64(run.recipe.seed, hash64(order.empty() ? run.stage : order));
   train::PreferenceData data{preference_examples(*model.tokenizer, pairs, run.recipe.preference_data), {}};
+  require_reliability(data, options);
   const auto result = train::train_preference(*model.model, std::move(data), options, context);
   run.once("the model written", [&] { save_model(run.path(report::model_folder(to)), model); });
   run.facts["steps"] = result.steps, run.facts["pairs"] = pairs.size();
@@ -529,7 +564,12 @@ std::vector<Stage> stages(const Recipe& r) {
   if (r.sft.enabled) evaluate("sft", "sft");
   if (r.rl.enabled) evaluate("rl", "rl");
   step_stages(r, out);
-  if (r.steps.enabled && r.steps.train) {
+  if (r.steps.trains_samples()) {
+    out.push_back({"bcpg_steps", "behaviour-constrained policy gradient on the labelled samples, their right steps spared", {"steps", "rl"}, {model_folder("bcpg_steps")}, "",
+                   {options_json(r.steps.policy), options_json(r.rl.reward), prompt, model}, {}, bcpg_steps});
+    evaluate("bcpg_steps", "bcpg_steps");
+  }
+  if (r.steps.trains_pairs()) {
     out.push_back({"dpo_steps", "per-step preference training on first bad steps", {"steps", "rl"}, {model_folder("dpo_steps")}, "", {preference_json(r, r.preference), model}, {},
                    [](StageRun& run) { dpo(run, "steps"); }});
     evaluate("dpo_steps", "dpo_steps");
@@ -541,8 +581,9 @@ std::vector<Stage> stages(const Recipe& r) {
   evaluate("dpo_plausible", "dpo_plausible");
   round_stages(r, out, evaluated);
   if (r.eval.max_negative_flips && r.rl.enabled) {
-    out.push_back({"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "",
-                   *r.eval.max_negative_flips, {}, gate});
+    Stage last{"gate", "refusing a policy with too many negative flips", {"eval_rl", "eval_dpo_rejection", "eval_dpo_plausible"}, {model_folder("accepted")}, "", *r.eval.max_negative_flips, {}, gate};
+    for (int64_t round = 2; round <= r.rounds; ++round) last.needs.push_back(fmt::format("round_{}", round));
+    out.push_back(last);
     evaluated.push_back("gate");
   }
   study_stages(r, out, evaluated);
@@ -553,7 +594,7 @@ std::vector<Stage> stages(const Recipe& r) {
   for (Stage& stage : out) {
     const std::string& n = stage.name;
     const auto is = [&](const char* prefix) { return n.starts_with(prefix); };
-    stage.shared = n == "sft" || n == "rl" || n == "policy_samples" || n == "reward_model" || n == "warm_start" || n == "generator" || is("negatives") || is("dpo_") || is("eval_") ||
+    stage.shared = n == "sft" || n == "rl" || n == "policy_samples" || n == "reward_model" || n == "process_reward_model" || n == "warm_start" || n == "generator" || is("negatives") || is("dpo_") || is("bcpg_") || is("eval_") ||
                    is("round_") || is("variant_") || is("train_");
   }
   keep_goals(r.goals, out);

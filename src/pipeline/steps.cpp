@@ -57,7 +57,6 @@ std::vector<Sample> chosen_samples(const StageRun& run) {
     auto& texts = taken[{x.problem_id, *x.correct}];
     if (int64_t(texts.size()) >= s.sampling.samples_per_problem || std::find(texts.begin(), texts.end(), x.text) != texts.end()) continue;
     texts.push_back(x.text);
-    x.token_ids.clear(), x.logprobs.clear();
     out.push_back(std::move(x));
   }
   if (out.empty())
@@ -87,6 +86,12 @@ StepValueResult valued(StageRun& run, const ProblemIndex& index, const std::vect
   return step_values(*source.generator, index, samples, prompt, s.values, request.sampling, request.seed);
 }
 
+// The same samples without their tokens, which are the policy's and need not be those of the model that scores them.
+std::vector<Sample> of_text(std::vector<Sample> samples) {
+  for (auto& s : samples) s.token_ids.clear(), s.logprobs.clear();
+  return samples;
+}
+
 void consensus(StageRun& run, const ProblemIndex& index, std::vector<Sample>& samples) {
   const StepsSection& s = run.recipe.steps;
   std::vector<std::vector<double>> scores;
@@ -95,6 +100,9 @@ void consensus(StageRun& run, const ProblemIndex& index, std::vector<Sample>& sa
       const auto values = x.extra.at("step_values").get<std::vector<double>>();
       scores.emplace_back(values.begin() + 1, values.end());
     }
+  } else if (s.process == ProcessScores::kProcessRewardModel) {
+    const auto rm = load_reward_model(s.process_model, run.recipe.model);
+    scores = train::process_scores({*rm.base.model, rm.head}, process_examples(run.recipe.prompt, *rm.base.tokenizer, of_text(samples), run.training_problems()));
   } else {
     std::shared_ptr<Scorer> scorer;
     std::shared_ptr<const text::Tokenizer> tokenizer;
@@ -137,7 +145,7 @@ void steps(StageRun& run) {
     for (auto& x : samples) x.steps = segment(x.text, s.values.rule);
   }
   if (s.labels == StepLabels::kConsensus) consensus(run, index, samples);
-  if (s.train && pairs.empty())
+  if (s.trains_pairs() && pairs.empty())
     throw Error("no sample has a first bad step with a better one in its place", "steps",
                 run.facts.value("right_rollouts", int64_t{0}) == 0 ? "no continuation of any prefix ended right: a better policy, easier problems or a larger max_tokens"
                                                                   : "more rollouts or a lower confidence find more of them (steps.values), more samples too (steps.sampling)");
@@ -145,17 +153,34 @@ void steps(StageRun& run) {
   write_jsonl(run.path(report::pairs_file("steps")), pairs);
 }
 
+void process_reward(StageRun& run) {
+  LoadedRewardModel rm{load_model(run.model("rl"), run.recipe.model), {}};
+  rm.head = at::zeros({1, rm.base.model->config().hidden_size}, at::kFloat).to(rm.base.model->device());
+  nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights
+  auto examples = process_examples(run.recipe.prompt, *rm.base.tokenizer, read_jsonl<Sample>(run.path(report::samples_file("steps"))), run.training_problems());
+  const auto result = train::train_process_reward(trained, std::move(examples), run.recipe.steps.process_reward.train, run.context());
+  run.once("the process reward model written", [&] { save_reward_model(run.path(report::model_folder("process_reward")), rm); });
+  run.facts["steps"] = result.steps, run.facts["answers"] = result.records;
+  for (const char* name : {"loss", "accuracy"}) run.facts[name] = result.last.at(name);
+  for (const auto& [name, value] : result.validation) run.facts[name] = value;
+}
+
 }  // namespace
 
 void step_stages(const Recipe& r, std::vector<Stage>& out) {
   if (!r.steps.enabled) return;
+  StepsSection labelling = r.steps;
+  labelling.policy = StepsSection{}.policy, labelling.process_reward = {};  // what is learned from the labels changes none
   Stage stage{"steps", r.steps.labels == StepLabels::kValues ? "what each step is worth, by rollouts from its prefix" : "which steps are right, by consensus", {"rl", "policy_samples"},
-              {report::samples_file("steps"), report::pairs_file("steps")}, "", {options_json(r.steps), options_json(r.prompt), options_json(r.engine)}, {}, steps};
+              {report::samples_file("steps"), report::pairs_file("steps")}, "", {options_json(labelling), options_json(r.prompt), options_json(r.engine)}, {}, steps};
   if (r.steps.labels == StepLabels::kConsensus && r.steps.process == ProcessScores::kRewardModel && r.steps.process_model.empty()) stage.needs.push_back("reward_model");
   if (r.steps.labels == StepLabels::kConsensus && r.steps.judge.from == Answers::kModel && r.steps.judge.model.empty()) stage.needs.push_back("model");
   for (const auto& file : {r.steps.sampling.use, r.steps.judge.model, r.steps.judge.request, r.steps.process_model})
     if (!file.empty()) stage.inputs.push_back(file);
   out.push_back(stage);
+  if (r.steps.process_reward.enabled)
+    out.push_back({"process_reward_model", "process reward model on the values of the steps", {"steps", "rl"}, {report::model_folder("process_reward")}, "",
+                   {options_json(r.steps.process_reward), options_json(r.prompt), options_json(r.model)}, {}, process_reward});
 }
 
 }  // namespace foil::pipeline

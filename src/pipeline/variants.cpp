@@ -3,6 +3,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "eval/audit.h"
+#include "eval/result.h"
 #include "pipeline/nested.h"
 #include "report/run_files.h"
 
@@ -65,13 +66,17 @@ std::vector<fs::path> given_files(Recipe r) {
 
 void variant_stage(StageRun& run, const Variant& variant) {
   const Recipe recipe = variant_recipe(run, variant);
-  nested_run(run, recipe, variant.name, last_policy(recipe), "variant_" + variant.name);
-  const auto audit = Json::parse(read_file(fs::path(recipe.output) / report::kAuditFile)).get<eval::AuditResult>();
+  const fs::path folder = nested_run(run, recipe, variant.name);
+  auto result = Json::parse(read_file(folder / report::eval_file(last_policy(recipe)))).get<eval::EvalResult>();  // of the same seed: paired
+  result.policy = "variant_" + variant.name;
+  run.once("the evaluation written", [&] { write_file(run.path(report::eval_file(result.policy)), Json(result).dump(1) + "\n"); });
+  run.facts["accuracy"] = result.average.value;
+  const auto audit = Json::parse(read_file(folder / report::kAuditFile)).get<eval::AuditResult>();
   if (const auto it = audit.separability.find("plausible"); it != audit.separability.end())
     run.facts["auc_words"] = it->second.words.auc.value, run.facts["auc_format"] = it->second.format.auc.value;
   if (const auto* scores = audit.find("reward_model"))
     if (const auto *right = scores->find("correct"), *wrong = scores->find("plausible"); right && wrong) run.facts["score_gap"] = right->mean - wrong->mean;
-  const Manifest manifest(recipe.output);
+  const Manifest manifest(folder);
   if (const auto* trained = manifest.find("dpo_plausible"); trained && trained->status == "done")
     for (const char* name : {"delta/chosen", "delta/rejected"})
       if (trained->facts.contains(name)) run.facts[name] = trained->facts.at(name);
@@ -82,9 +87,16 @@ void variant_stage(StageRun& run, const Variant& variant) {
 std::vector<Variant> usual_variants(const Recipe& r) {
   std::vector<Variant> out = {{"as_is", {}}};
   const bool judged = r.generator.reward.weight_judge != 0, scored = r.generator.reward.weight_model != 0 && r.reward_model.enabled;
-  if (scored) out.push_back({"no_reward_model", {"generator.reward.weight_model=0"}});
-  if (judged) out.push_back({"no_judge", {"generator.reward.weight_judge=0", "generator.reward.judge_floor=0"}});
-  if (scored && judged) out.push_back({"only_wrong", {"generator.reward.weight_model=0", "generator.reward.weight_judge=0", "generator.reward.judge_floor=0"}});
+  const std::vector<std::string> no_model = {"generator.reward.weight_model=0"}, no_wrong = {"generator.reward.weight_wrong=0", "generator.reward.require_wrong=false"};
+  std::vector<std::string> no_judge = {"generator.reward.weight_judge=0", "generator.reward.judge_floor=0"};
+  if (r.generator.judge.kind != JudgeKind::kRules) no_judge.push_back("generator.judge.kind=rules");  // a judge that has no say is refused
+  if (scored) out.push_back({"no_reward_model", no_model});
+  if (judged) out.push_back({"no_judge", no_judge});
+  if (scored && judged) {
+    out.push_back({"only_wrong", no_model});
+    out.back().set.insert(out.back().set.end(), no_judge.begin(), no_judge.end());
+  }
+  if ((scored || judged) && (r.generator.reward.weight_wrong != 0 || r.generator.reward.require_wrong)) out.push_back({"no_accuracy_inversion", no_wrong});
   if (r.generator.reward.gate_format) out.push_back({"no_format_gate", {"generator.reward.gate_format=false"}});
   if (r.negatives.pairs.filter.min_logprob) out.push_back({"no_likelihood_filter", {"negatives.pairs.filter.min_logprob=null"}});
   if (!objective::info(r.preference.objective.loss).unpaired) {

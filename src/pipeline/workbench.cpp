@@ -143,6 +143,14 @@ std::vector<train::Example> outside_examples(const PromptSection& prompt, const 
   return out;
 }
 
+std::vector<train::ProcessExample> process_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Sample>& samples, const std::vector<Problem>& problems) {
+  const ProblemIndex known(problems);
+  const Prompter prompter(prompt, tokenizer);
+  std::vector<train::ProcessExample> out;
+  for (const auto& s : samples) out.push_back(train::process_example(encoder(tokenizer), tokenizer.encode(prompter(known.at(s.problem_id).problem)), s));
+  return out;
+}
+
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples) {
   std::map<std::string, train::Tokens> prompt_tokens;
   for (const auto& p : prompts) prompt_tokens.emplace(p.problem_id, model.tokenizer->encode(p.text));

@@ -11,6 +11,7 @@
 #include "pipeline/recipe.h"
 #include "text/tokenizer.h"
 #include "train/example.h"
+#include "train/process_reward.h"
 
 namespace foil::pipeline {
 
@@ -55,6 +56,9 @@ std::vector<train::Example> sft_examples(const PromptSection& prompt, const text
 std::vector<train::PreferenceExample> preference_examples(const text::Tokenizer& tokenizer, const std::vector<Pair>& pairs);
 // Answers of a sample file as prompt and completion, without labels. Throws Error when a sample's problem is not among `problems`.
 std::vector<train::Example> outside_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::filesystem::path& samples, const std::vector<Problem>& problems);
+
+// Samples with steps, for a process reward model. Throws Error when a sample's problem is not among `problems`.
+std::vector<train::ProcessExample> process_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Sample>& samples, const std::vector<Problem>& problems);
 
 // Per-token log-probability of each sample under the model, into scores["policy_logprob"].
 void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples);

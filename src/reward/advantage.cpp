@@ -40,11 +40,14 @@ bool all_equal(std::span<const double> values) {
 void AdvantageOptions::validate(const std::string& where) const {
   if (epsilon < 0) throw UsageError("epsilon must not be negative", where);
   if (positive_weight < 0) throw UsageError("positive_weight must not be negative", where);
+  if (rule != AdvantageRule::kWeighted && positive_weight != AdvantageOptions{}.positive_weight)
+    throw UsageError("positive_weight does nothing under another rule than weighted", where, "use advantage.rule: weighted");
   if ((rule == AdvantageRule::kPositive && train_on == TrainOn::kNegatives) || (rule == AdvantageRule::kNegative && train_on == TrainOn::kPositives))
     throw UsageError("this rule and train_on leave no sample to learn from", where, "psr learns from positives, nsr from negatives: leave train_on at both");
 }
 
-std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options) {
+std::vector<double> advantages(std::span<const double> rewards, const std::vector<bool>& correct, std::span<const size_t> groups, const AdvantageOptions& options) {
+  FOIL_CHECK(correct.size() == rewards.size(), "{} verdicts, {} rewards", correct.size(), rewards.size());
   std::vector<double> out(rewards.size(), 0.0);
   size_t begin = 0;
   for (const size_t size : groups) {
@@ -54,6 +57,7 @@ std::vector<double> advantages(std::span<const double> rewards, std::span<const 
     const bool flat = all_equal(group);  // exactly 0 then, whatever the rounding of the mean
     for (size_t i = 0; i < size; ++i) {
       const double r = group[i];
+      const bool right = correct[begin + i];
       double& a = out[begin + i];
       if (std::isnan(r)) continue;
       switch (options.rule) {
@@ -61,9 +65,9 @@ std::vector<double> advantages(std::span<const double> rewards, std::span<const 
         case AdvantageRule::kBatch:
         case AdvantageRule::kGroupMean: a = flat ? 0 : r - m.mean(); break;
         case AdvantageRule::kLeaveOneOut: a = flat ? 0 : r - (m.sum - r) / double(m.n - 1); break;
-        case AdvantageRule::kPositive: a = r > 0 ? 1 : 0; break;
-        case AdvantageRule::kNegative: a = r > 0 ? 0 : -1; break;
-        case AdvantageRule::kWeighted: a = r > 0 ? options.positive_weight : -1; break;
+        case AdvantageRule::kPositive: a = right ? 1 : 0; break;
+        case AdvantageRule::kNegative: a = right ? 0 : -1; break;
+        case AdvantageRule::kWeighted: a = right ? options.positive_weight : -1; break;
         case AdvantageRule::kReward: a = r; break;
       }
     }

@@ -17,11 +17,14 @@ inline constexpr std::pair<AdvantageRule, const char*> kAdvantageRuleNames[] = {
     {AdvantageRule::kGroupMean, "group_mean"},     // r − mean: Dr. GRPO (2503.20783)
     {AdvantageRule::kLeaveOneOut, "rloo"},         // r − mean of the others: RLOO (2402.14740)
     {AdvantageRule::kBatch, "reinforce_pp"},       // r − group mean, then divided by the batch's standard deviation: REINFORCE++ (2501.03262)
-    {AdvantageRule::kPositive, "psr"},             // 1 for r > 0, else 0 (2506.01347)
-    {AdvantageRule::kNegative, "nsr"},             // −1 for r ≤ 0, else 0
-    {AdvantageRule::kWeighted, "weighted"},        // positive_weight for r > 0, −1 else: W-REINFORCE
+    {AdvantageRule::kPositive, "psr"},             // 1 for a right answer, else 0 (2506.01347)
+    {AdvantageRule::kNegative, "nsr"},             // −1 for a wrong one, else 0
+    {AdvantageRule::kWeighted, "weighted"},        // positive_weight for a right answer, −1 for a wrong one: W-REINFORCE
     {AdvantageRule::kReward, "reward"}};           // r itself
 inline auto& enum_names(AdvantageRule) { return kAdvantageRuleNames; }
+
+// psr, nsr, weighted: the verdict decides, whatever the reward adds for length or form.
+inline bool verdict_only(AdvantageRule rule) { return rule == AdvantageRule::kPositive || rule == AdvantageRule::kNegative || rule == AdvantageRule::kWeighted; }
 
 // Which samples teach: those above the baseline, those below, or both (Dissecting long-CoT reasoning models, arXiv 2506.04913).
 enum class TrainOn { kBoth, kPositives, kNegatives };
@@ -43,9 +46,10 @@ struct AdvantageOptions {
   void validate(const std::string& where) const;
 };
 
-// `groups`: size of each group, adding up to rewards.size(); samples of a group stand together.
+// `groups`: size of each group, adding up to rewards.size(); samples of a group stand together. `correct`: verdict of each sample, an
+// unreadable answer being wrong; read by verdict_only() rules.
 // Standard deviations are those of a sample (n − 1), as in trl; a group of one has advantage 0 under every rule with a mean.
-std::vector<double> advantages(std::span<const double> rewards, std::span<const size_t> groups, const AdvantageOptions& options);
+std::vector<double> advantages(std::span<const double> rewards, const std::vector<bool>& correct, std::span<const size_t> groups, const AdvantageOptions& options);
 
 // true: some sample of the group has an advantage other than 0, so that the group can teach something.
 std::vector<bool> has_signal(std::span<const double> advantages, std::span<const size_t> groups);

@@ -15,7 +15,9 @@ using testing::ElementsAre;
 std::vector<double> of(AdvantageRule rule, const std::vector<double>& rewards, const std::vector<size_t>& groups) {
   AdvantageOptions o;
   o.rule = rule;
-  return advantages(rewards, groups, o);
+  std::vector<bool> correct;
+  for (const double r : rewards) correct.push_back(r > 0);
+  return advantages(rewards, correct, groups, o);
 }
 auto near(double x) { return DoubleNear(x, 1e-12); }
 
@@ -51,12 +53,35 @@ TEST(Advantage, UnjudgedSamplesAreLeftOut) {
   EXPECT_THAT(of(AdvantageRule::kNegative, {NAN, -1}, {2}), ElementsAre(0, -1));
 }
 
+TEST(Advantage, TheVerdictDecidesWhateverTheRewardAdds) {
+  // A wrong answer that length makes worth something, a right one that an over-long penalty takes below 0, an unjudged one.
+  const std::vector<double> rewards{0.3, -0.2, NAN};
+  const std::vector<bool> correct{false, true, true};
+  const std::vector<size_t> groups{3};
+  const auto rule = [&](AdvantageRule r) { return advantages(rewards, correct, groups, {.rule = r}); };
+  EXPECT_THAT(rule(AdvantageRule::kPositive), ElementsAre(0, 1, 0));
+  EXPECT_THAT(rule(AdvantageRule::kNegative), ElementsAre(-1, 0, 0));
+  EXPECT_THAT(rule(AdvantageRule::kWeighted), ElementsAre(-1, 0.1, 0));
+}
+
+TEST(Advantage, AWeightThatTheRuleDoesNotReadIsRefused) {
+  EXPECT_NO_THROW((AdvantageOptions{.rule = AdvantageRule::kWeighted, .positive_weight = 0.3}.validate("x")));
+  try {
+    AdvantageOptions{.rule = AdvantageRule::kPositive, .positive_weight = 0.3}.validate("x");
+    FAIL();
+  } catch (const UsageError& e) {
+    EXPECT_EQ(e.message(), "positive_weight does nothing under another rule than weighted");
+    EXPECT_EQ(e.hint(), "use advantage.rule: weighted");
+  }
+}
+
 TEST(Advantage, OneSideOnly) {
   const std::vector<double> rewards{1, 0, 0, 0};
+  const std::vector<bool> correct{true, false, false, false};
   const std::vector<size_t> groups{4};
-  const auto both = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean});
-  const auto up = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kPositives});
-  const auto down = advantages(rewards, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kNegatives});
+  const auto both = advantages(rewards, correct, groups, {.rule = AdvantageRule::kGroupMean});
+  const auto up = advantages(rewards, correct, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kPositives});
+  const auto down = advantages(rewards, correct, groups, {.rule = AdvantageRule::kGroupMean, .train_on = TrainOn::kNegatives});
   EXPECT_EQ(both, (std::vector<double>{0.75, -0.25, -0.25, -0.25}));
   EXPECT_EQ(up, (std::vector<double>{0.75, 0, 0, 0}));
   EXPECT_EQ(down, (std::vector<double>{0, -0.25, -0.25, -0.25}));

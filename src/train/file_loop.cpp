@@ -8,19 +8,18 @@
 
 namespace foil::train {
 
+bool held_out(const std::string& id, double validation_share, uint64_t seed) { return double(hash64(id, mix64(seed, hash64("validation"))) >> 11) * 0x1p-53 < validation_share; }
+
 namespace {
 
-// Records by use. A record is held out by its id, so that the split does not move when records are added.
+// Records by use.
 struct Split {
   std::vector<int64_t> training, held_out;
 };
 
 Split split(const FileTask& task, double share, uint64_t seed) {
   Split out;
-  for (int64_t i = 0; i < task.size(); ++i) {
-    const double place = double(hash64(task.id(i), mix64(seed, hash64("validation"))) >> 11) * 0x1p-53;
-    (place < share ? out.held_out : out.training).push_back(i);
-  }
+  for (int64_t i = 0; i < task.size(); ++i) (held_out(task.id(i), share, seed) ? out.held_out : out.training).push_back(i);
   return out;
 }
 

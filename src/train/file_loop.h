@@ -79,6 +79,9 @@ class FileTask {
   virtual void load_state(const nlohmann::json& /*state*/) {}
 };
 
+// Whether a record is held out: by a hash of its id and the stage's seed (StageContext::seed), so that the split stays when records are added.
+bool held_out(const std::string& id, double validation_share, uint64_t seed);
+
 struct FileLoopResult {
   int64_t steps = 0;
   int64_t records = 0, held_out = 0;                 // trained on, validated on

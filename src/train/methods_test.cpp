@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "nn/logprob.h"
+#include "nn/value_head.h"
 #include "rollout/engine.h"
 #include "text/word_tokenizer.h"
 #include "train/onpolicy_loop.h"
@@ -99,6 +100,19 @@ TEST(Methods, NegativeSamplesKeepTheEntropyThatPositiveOnesSpend) {
   EXPECT_GT(entropy["nsr"], entropy["psr"] + 0.1);
   EXPECT_GT(entropy["nsr"], entropy["weighted"]);
   for (const auto& [name, share] : right) EXPECT_GT(share, 0.2) << name;  // 0.08 at the start
+}
+
+// A wrong answer that its length makes worth something, a right one that a penalty takes below 0: one side only learns by the verdict.
+TEST(Methods, OneSideOnlyGoesByTheVerdictNotByTheReward) {
+  const auto twisted = [](std::span<const RewardItem> items, std::span<Sample> samples) {
+    begins_with_word(items, samples);
+    for (auto& s : samples) s.reward = *s.correct ? -0.5 : 0.5;
+  };
+  for (const auto rule : {AdvantageRule::kPositive, AdvantageRule::kNegative, AdvantageRule::kWeighted}) {
+    auto o = rl_options(3);
+    o.objective.loss = PolicyLoss::kReinforce, o.advantage.rule = rule;
+    EXPECT_TRUE(same_weights(*run_rl(o).model, *run_rl(o, twisted).model)) << int(rule);
+  }
 }
 
 TEST(Methods, ACriticLearnsTheValueAndThePolicyClimbs) {
@@ -348,7 +362,7 @@ TEST(Methods, TheNumberOfNegativesFallsAsTheirLabelsGetWorse) {
   EXPECT_LE(used(NegativeCount::kOptimal, 0.7), used(NegativeCount::kOptimal, 0.9));
   EXPECT_EQ(used(NegativeCount::kOptimal, 0.6), 1);
   EXPECT_EQ(used(NegativeCount::kOptimal, 0.9, true), used(NegativeCount::kOptimal, 0.9));  // measured from the labels
-  EXPECT_GE(used(NegativeCount::kAdaptive, 1), used(NegativeCount::kAdaptive, 0.8));
+  EXPECT_GT(used(NegativeCount::kAdaptive, 1), used(NegativeCount::kAdaptive, 0.7));
 }
 
 TEST(Methods, ContrastiveTermBringsAnswerAndViewTogether) {
@@ -454,35 +468,46 @@ TEST(Methods, RewardModelWithTwoViewsOfATextSpreadsRepresentations) {
   }
 }
 
-TEST(Methods, MetaLearningComesBackAndSpreadsOutsideScores) {
+TEST(Methods, MetaLearningLooksWhereOutsideScoresSpreadAndComesBack) {
   std::vector<bool> flipped;
   const auto data = preferences(48, 0, flipped);
   const auto outside = examples(20, 77);
   {
-    Scratch dir("meta_still");
-    auto o = reward_options(2);
+    // One step: it moves to where the scores of outside answers spread more, and the update finds the weights where they were.
+    Scratch dir("meta_step");
+    auto o = reward_options(1);
     o.meta_rate = 0.01;
-    o.loop.optimizer.lr = 1e-12;
-    auto model = reward_start();
-    train_reward_model(model, data, o, context(dir, "reward_model"), outside);
-    EXPECT_LT(largest_difference(model.backbone, reward_start().backbone), 1e-9);
+    nn::RewardModel model{tiny_model(), nn::random_score_head(32, 3)};
+    const auto before = model.backbone.clone();
+    for (const auto& [name, w] : std::as_const(model.backbone).parameters()) w.requires_grad_(true);
+    model.head.requires_grad_(true);
+    const auto spread = [&] {
+      at::NoGradGuard guard;
+      CompletionPacker packer;
+      for (const auto& x : outside) packer.completion(packer.prompt(x.prompt), x.completion);
+      const CompletionBatch batch = packer.build();
+      return nn::score_tokens(model.backbone.hidden(batch.packed).index_select(0, batch.last_rows), model.head).var(0).item<double>();
+    };
+    RewardModelTask task(data, o, model.head, outside);
+    task.prepare(model.backbone, context(dir, "reward_model"), o.loop);
+    const double here = spread();
+    task.begin_step(model.backbone, {}, o.loop, {});
+    EXPECT_GT(spread(), 1.05 * here);
+    task.before_update(model.backbone);
+    EXPECT_EQ(spread(), here);
+    EXPECT_TRUE(same_weights(model.backbone, before));
   }
-  const auto accuracy = [&](double rate) {
+  const auto trained = [&](double rate) {
     Scratch dir("meta");
     auto o = reward_options(6);
     o.meta_rate = rate;
     auto model = reward_start();
     const auto result = train_reward_model(model, data, o, context(dir, "reward_model"), outside);
     EXPECT_EQ(result.last.count("outside_variance"), rate > 0 ? 1u : 0u);
-    if (rate > 0) {
-      EXPECT_GT(result.last.at("outside_variance"), 0);
-    }
-    return std::pair{result.last.at("accuracy"), std::move(model)};
+    EXPECT_GT(result.last.at("accuracy"), 0.9) << rate;
+    return model;
   };
-  auto [plain_accuracy, plain] = accuracy(0);
-  auto [meta_accuracy, meta] = accuracy(0.01);
-  EXPECT_GT(meta_accuracy, 0.9);
-  EXPECT_FALSE(same_weights(plain.backbone, meta.backbone));
+  EXPECT_FALSE(same_weights(trained(0).backbone, trained(0.01).backbone));
 }
 
 TEST(Methods, UnpairMakesOneRightAndOneWrongAnswerOfEachPair) {
@@ -524,6 +549,7 @@ TEST(Methods, BadCombinationsAreRefusedAndSayWhatToUse) {
   EXPECT_THAT(refuse_preference([](auto& o) { o.distillation.focus = 2; }), HasSubstr("set distillation.coefficient"));
   EXPECT_THAT(refuse_preference([](auto& o) { o.contrastive.coefficient = 1; }), HasSubstr("views"));
   EXPECT_THAT(refuse_preference([](auto& o) { o.beta_schedule = BetaSchedule::kLinear; }), HasSubstr("beta_final"));
+  EXPECT_THAT(refuse_preference([](auto& o) { o.objective.loss = PreferenceLoss::kSft, o.beta_schedule = BetaSchedule::kLinear, o.beta_final = 0.1; }), HasSubstr("leave beta_schedule out"));
   const auto refuse_rl = [&](const std::function<void(OnPolicyOptions&)>& change) {
     auto o = rl_options(1);
     change(o);
@@ -534,6 +560,13 @@ TEST(Methods, BadCombinationsAreRefusedAndSayWhatToUse) {
   EXPECT_THAT(refuse_rl([](auto& o) { o.replay = "x.jsonl"; }), HasSubstr("use loss: bcpg"));
   EXPECT_THAT(refuse_rl([](auto& o) { o.inject = "solutions", o.sampler_arithmetic = SamplerArithmetic::kOther; }), HasSubstr("sampler_arithmetic: same"));
   EXPECT_THAT(refuse_rl([](auto& o) { o.right_step_factor = 1; }), HasSubstr("[-1, 1)"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.right_step_factor = 0, o.advantage.rule = AdvantageRule::kPositive; }), HasSubstr("use advantage.rule: nsr"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.inject = "solutions", o.advantage.rule = AdvantageRule::kNegative; }), HasSubstr("leave inject out"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.inject = "solutions", o.advantage.train_on = TrainOn::kNegatives; }), HasSubstr("leave inject out"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.objective.loss = PolicyLoss::kReinforce, o.minibatches = 2; }), HasSubstr("use loss: cispo"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.objective.loss = PolicyLoss::kReinforce, o.updates_per_batch = 2; }), HasSubstr("use loss: cispo"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.objective.truncation = 3; }), HasSubstr("set sampler_arithmetic: other"));
+  EXPECT_THAT(refuse_rl([](auto& o) { o.objective.truncation = 3, o.objective.loss = PolicyLoss::kBcpg, o.sampler_arithmetic = SamplerArithmetic::kOther; }), HasSubstr("use loss: grpo"));
   EXPECT_THAT(error_of([&] {
                 auto model = reward_start();
                 auto o = reward_options(1);

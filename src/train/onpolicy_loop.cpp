@@ -1,5 +1,6 @@
 #include "train/onpolicy_loop.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -88,7 +89,7 @@ class OnPolicyLoop {
     std::vector<std::vector<Trained>> trained = choose(groups);
     fill_fixed_logprobs(groups, trained);
     if (critic_.defined()) estimate_advantages(trained);
-    else if (options_.right_step_factor) credit_right_steps(trained);
+    else if (options_.right_step_factor) credit_right_steps(trained, figures);
     int updates = 0;
     loss = 0;
     for (int pass = 0; pass < options_.updates_per_batch; ++pass) {
@@ -173,7 +174,8 @@ class OnPolicyLoop {
   }
 
   // A token belongs to the step that holds its last byte.
-  void credit_right_steps(std::vector<std::vector<Trained>>& trained) const {
+  void credit_right_steps(std::vector<std::vector<Trained>>& trained, objective::Statistics& figures) const {
+    std::vector<double> in_right_step;  // tokens of punished samples
     for (auto& group : trained)
       for (Trained& t : group) {
         t.token_advantage = at::full({int64_t(t.sample->token_ids.size())}, t.advantage);
@@ -183,10 +185,12 @@ class OnPolicyLoop {
         for (size_t i = 0; i < t.sample->token_ids.size(); ++i) {
           text.add(t.sample->token_ids[i]);
           const auto last = std::max<int64_t>(0, int64_t(text.text().size()) - 1);  // a token that ends no character: where the text stands
-          for (const Step& step : t.sample->steps)
-            if (step.correct.value_or(false) && step.begin <= last && last < step.end) a[i] *= float(*options_.right_step_factor);
+          const bool right = std::any_of(t.sample->steps.begin(), t.sample->steps.end(), [&](const Step& step) { return step.correct.value_or(false) && step.begin <= last && last < step.end; });
+          if (right) a[i] *= float(*options_.right_step_factor);
+          in_right_step.push_back(right);
         }
       }
+    figures.mean("right_step_share", at::tensor(in_right_step, at::kDouble));
   }
 
   at::Tensor logprobs(const nn::Transformer& model, const CompletionBatch& batch) const {
@@ -410,13 +414,22 @@ void OnPolicyOptions::validate(const std::string& where) const {
   require(!ppo || (advantage.train_on == TrainOn::kBoth && inject.empty() && !right_step_factor && !dynamic_sampling),
           "advantage.train_on, inject, right_step_factor and dynamic_sampling change group advantages, which loss ppo does not have", "leave them out, or use loss: grpo");
   require(ppo || config::to_json(critic).dump() == config::to_json(CriticOptions{}).dump(), "the critic's options do nothing without loss: ppo", "use loss: ppo, or leave critic out");
+  require(objective.loss != objective::PolicyLoss::kReinforce || updates_per_batch * minibatches == 1,
+          "loss reinforce has no ratio: from the second update on it would learn from samples of a policy that is no longer there",
+          "set updates_per_batch: 1 and minibatches: 1, or use loss: cispo, which is reinforce with the ratio");
+  require(objective.truncation == objective::PolicyLossOptions{}.truncation || (sampler_arithmetic == SamplerArithmetic::kOther && objective.loss != objective::PolicyLoss::kBcpg),
+          objective.loss == objective::PolicyLoss::kBcpg ? "truncation does nothing in the loss bcpg, which holds to the sampler's own log-probabilities" : "truncation does nothing while sampler_arithmetic is same: there are no importance weights",
+          objective.loss == objective::PolicyLoss::kBcpg ? "leave it out, or use loss: grpo" : "set sampler_arithmetic: other, or leave it out");
   const bool distils = distillation.coefficient != 0;
   require(distils || config::to_json(distillation).dump() == config::to_json(objective::DistillationOptions{}).dump(), "distillation.base, focus and temperature do nothing while distillation.coefficient is 0",
           "set distillation.coefficient");
+  require(inject.empty() || (advantage.rule != AdvantageRule::kNegative && advantage.train_on != TrainOn::kNegatives), "inject brings right answers, and this advantage.rule or train_on learns from wrong ones only",
+          "leave inject out, or use advantage.rule: group or weighted with train_on: both");
   require(inject_per_group >= 1 && inject_per_group < std::max(group_size, 2), "inject_per_group must be at least 1 and leave a sample of the policy in the group");
   require(inject.empty() || sampler_arithmetic == SamplerArithmetic::kSame, "inject does not work with sampler_arithmetic: other", "use the local engine's own log-probabilities: sampler_arithmetic: same");
   require(!right_step_factor || (*right_step_factor >= -1 && *right_step_factor < 1), "right_step_factor must be in [-1, 1)", "0: right steps of wrong samples are not punished");
   require(!right_step_factor || advantage.train_on != TrainOn::kPositives, "right_step_factor changes wrong samples, and advantage.train_on: positives leaves none", "use both or negatives");
+  require(!right_step_factor || advantage.rule != AdvantageRule::kPositive, "right_step_factor changes wrong samples, and advantage.rule: psr leaves none", "use advantage.rule: nsr, weighted or group_mean");
   require(replay.empty() || objective.loss == objective::PolicyLoss::kBcpg, "replay learns from another policy's samples: it needs a loss that holds to that policy", "use loss: bcpg");
   require(replay.empty() || (inject.empty() && !dynamic_sampling), "inject and dynamic_sampling do not work with replay: the samples are given", "leave them out");
   require(steps >= 1, "steps must be at least 1");

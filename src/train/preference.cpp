@@ -29,6 +29,7 @@ void PreferenceTrainOptions::validate(const std::string& where) const {
   require(beta_schedule == BetaSchedule::kConstant || beta_final, "beta_schedule needs beta_final", "set beta_final, e.g. a third of beta");
   require(!beta_final || beta_schedule != BetaSchedule::kConstant, "beta_final does nothing while beta_schedule is constant", "set beta_schedule: linear or cosine");
   require(!beta_final || *beta_final > 0, "beta_final must be above 0");
+  require(!beta_final || objective.loss != objective::PreferenceLoss::kSft, "beta_schedule does nothing in the loss sft, which has no beta", "leave beta_schedule out, or use sigmoid");
   require(!beta_final || !row.unpaired, "beta_schedule is not there for the unpaired loss " + name, "use a pair loss, e.g. sigmoid");
   require(reference_refresh_steps >= 0 && reference_refresh_mix > 0 && reference_refresh_mix <= 1, "reference_refresh_steps must not be negative, reference_refresh_mix must be in (0, 1]");
   require(reference_refresh_steps == 0 || (row.needs_reference && !row.unpaired), "reference_refresh_steps does nothing in the loss " + name, row.unpaired ? "use a pair loss, e.g. sigmoid" : "this loss has no reference; use sigmoid");

@@ -73,7 +73,7 @@ struct PreferenceTrainOptions {
     v("negatives", negatives, "infonce: use all negatives of a pair, the optimal number for the labels' reliability, or adapt it while training");
     v("negatives_every", negatives_every, "adaptive: estimate the number anew every so many updates");
     v("chosen_reliability", chosen_reliability, "chance that a chosen answer is right");
-    v("negative_reliability", negative_reliability, "chance that a rejected answer is wrong; unset: the mean label of the pairs that carry one, else 1");
+    v("negative_reliability", negative_reliability, "chance that a rejected answer is wrong; unset: the mean label of the pairs, which a recipe's negatives stage measures");
     v.group("distillation", distillation, "focal distillation: hold chosen answers to the reference (positive-congruent training)");
     v.group("contrastive", contrastive, "contrastive term against surface cues (MMBS); pairs need views");
     v("curriculum", curriculum, "order of the pairs in an epoch: none, easy_first (rejected answers that look wrong, then those that look right) or hard_first; by their reward-model score, else the judge's, else their likelihood");

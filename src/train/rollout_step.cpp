@@ -107,12 +107,13 @@ std::vector<Group> RolloutStep::sample(const std::vector<const PolicyProblem*>& 
 
 static void set_advantages(std::vector<Group>& groups, const AdvantageOptions& options) {
   std::vector<double> rewards;
+  std::vector<bool> correct;
   std::vector<size_t> sizes;
   for (const Group& g : groups) {
     sizes.push_back(g.samples.size());
-    for (const Sample& s : g.samples) rewards.push_back(s.finish_reason == Finish::kError ? NAN : s.reward.value_or(NAN));
+    for (const Sample& s : g.samples) rewards.push_back(s.finish_reason == Finish::kError ? NAN : s.reward.value_or(NAN)), correct.push_back(s.correct.value_or(false));
   }
-  const auto all = advantages(rewards, sizes, options);
+  const auto all = advantages(rewards, correct, sizes, options);
   const auto signal = has_signal(all, sizes);
   size_t begin = 0;
   for (size_t g = 0; g < groups.size(); begin += sizes[g++]) {

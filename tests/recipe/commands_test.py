@@ -106,10 +106,14 @@ check(pairs and all(p["prompt"].startswith("<|user|>") and isinstance(p["chosen"
 
 # Each kind of training, killed at random points and started again.
 chance = random.Random(2)
+with open(work / "steps.jsonl", "w") as file:  # one step an answer: right where the answer is
+    for s in scored:
+        file.write(json.dumps(dict(s, steps=[{"begin": 0, "end": len(s["text"].encode()), "correct": s.get("correct", False)}] if s["text"].strip() else [])) + "\n")
 KINDS = {
     "sft": ["-d", problems, "--epochs", 6, "--lr", "1e-3", "--max-tokens", 256],
     "rl": ["-d", problems, "--steps", 6, "--problems-per-step", 8, "--group-size", 4, "--max-completion-tokens", 96, "--give-up-after", 0],
     "reward": ["-d", work / "pairs.jsonl", "--epochs", 8, "--batch-size", 16],
+    "process-reward": ["-d", work / "steps.jsonl", "--problems", problems, "--epochs", 2, "--batch-size", 32],
     "preference": ["-d", work / "pairs.jsonl", "--epochs", 8, "--batch-size", 16],
 }
 for kind, options in KINDS.items():

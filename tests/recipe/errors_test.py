@@ -133,6 +133,7 @@ refused(1, ["the model only", "do not belong together"], *generate(m=broken("for
 refused(1, ["not finite", "lower optimizer.lr"], "train", "sft", "-m", model, "-d", train, "-o", work / "nan", "--epochs", 30, "--lr", "1e6", "--batch-size", 8, *PROMPT, absent=[work / "nan"])
 refused(1, ["no group had a signal for 3 steps", "give_up_after"], "train", "rl", "-m", model, "-d", few, "-o", work / "mute-rl", "--steps", 30, "--problems-per-step", 4, "--group-size", 2,
         "--max-completion-tokens", 2, "--give-up-after", 3, *PROMPT, absent=[work / "mute-rl"])
+refused(2, ["generator.warm_start gives it wrong answers"], "train", "rl", "-m", model, "-d", few, "-o", work / "helped-rl", "--kind", "plausible", "--inject", "solutions", *PROMPT, absent=[work / "helped-rl"])
 samples = lines("samples.jsonl", [{"problem_id": json.loads(line)["id"], "sample_id": 0, "source": "policy", "text": "#### " + json.loads(line)["answer"], "finish_reason": "stop"}
                                   for line in few.read_text().splitlines()])
 refused(1, ["no pairs", "24 without a negative"], "pair", "--problems", few, "--samples", samples, "-o", out, absent=[out])

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Self-training and step methods at tiny scale through the program: recipes/methods/{rest-em,re-rest,step-dpo,step-consensus}.yaml.
+"""Self-training and step methods at tiny scale through the program: recipes/methods/{rest-em,re-rest,step-dpo,step-consensus,bcpg-nsa,
+process-reward-model,mmbs-views,rounds}.yaml.
 
 usage: self_training_test.py FOIL REPOSITORY [MODEL]     MODEL: takes the place of the tiny supervised start that is trained here once
 """
@@ -155,6 +156,50 @@ for s in samples:
     for x in s["steps"]:
         text = next(t for t in sent if t.endswith(s["text"].encode()[:x["end"]].decode()))
         check(abs(x["score"] - 1 / (1 + math.exp(-(len(text) / 100 - 1)))) < 1e-6 or sum(t.endswith(s["text"].encode()[:x["end"]].decode()) for t in sent) > 1, f"process score of an endpoint: {x}")
+
+# BCPG-NSA: the labels reach the loss. Two runs differ in nothing but what the judge says of the same steps, and end in different policies.
+def step_judge(verdict):
+    return lambda body, text: json.dumps({"steps": [verdict] * (text.split("Steps:")[1].split("Reply with")[0].strip().count("\n") + 1)})
+
+
+def right_step_share(folder):
+    values = [m["value"] for m in records(folder / "metrics.jsonl") if m["stage"] == "bcpg_steps" and m["name"] == "right_step_share"]
+    check(len(values) == 2, f"right_step_share of each step: {values}")
+    return values
+
+
+weights, arguments = {}, ["--set", f"steps.judge.endpoint.url={server.url}"]
+for name, verdict in (("spared", True), ("punished", False)):
+    server.reply = step_judge(verdict)
+    good("bcpg-nsa", work / name, *arguments)
+    samples, f = records(work / name / "samples/steps.jsonl"), facts(work / name)
+    check({s["correct"] for s in samples} == {True, False} and all(len(s["token_ids"]) == len(s["logprobs"]) > 0 for s in samples), "labelled samples can be replayed")
+    check((f["steps"]["right_steps_in_wrong_samples"] > 0) == verdict and f["bcpg_steps"]["steps"] == 2, f"{name}: {f['steps']}")
+    check(any(share > 0 for share in right_step_share(work / name)) == verdict, f"{name}: {right_step_share(work / name)} of the punished samples' tokens are in right steps")
+    check((work / name / "eval/bcpg_steps.json").exists() and json.loads((work / name / "eval/bcpg_steps.json").read_text())["policy"] == "bcpg_steps", "the policy is evaluated")
+    weights[name] = (work / name / "models/bcpg_steps/model.safetensors").read_bytes()
+    arguments += ["--set", f"rl.use={work}/spared/models/rl", "--set", f"policy_samples.use={work}/spared/samples/policy.jsonl"]
+check(weights["spared"] != weights["punished"], "what the judge says changes nothing")
+
+# A process reward model learns the values of the steps, and is the process score of another run.
+good("process-reward-model", work / "process", *arguments[2:])
+f = facts(work / "process")
+check(f["process_reward_model"]["steps"] > 0 and math.isfinite(f["process_reward_model"]["loss"]) and f["process_reward_model"]["accuracy"] > 0.5, f"process reward model: {f}")
+server.reply = step_judge(True)
+good("step-consensus", work / "scored", *arguments, "--set", "steps.process=process_reward_model", "--set", f"steps.process_model={work}/process/models/process_reward", "--set", "steps.right_samples=true")
+scored = [x for s in records(work / "scored/samples/steps.jsonl") for x in s["steps"]]
+check(all(0 < x["score"] < 1 and x["correct"] == (x["score"] >= 0.4) for x in scored) and len({x["score"] for x in scored}) > 10, "scores of the process reward model")
+values = {(s["problem_id"], s["sample_id"]): s["step_values"] for s in records(work / "process/samples/steps.jsonl")}
+right, wrong = [], []
+for s in records(work / "scored/samples/steps.jsonl"):
+    for k, x in enumerate(s["steps"]):
+        q = values.get((s["problem_id"], s["sample_id"]), [0.3] * 99)[k + 1]
+        (right if q >= 0.5 else wrong if q <= 0.125 else []).append(x["score"])
+check(right and wrong and sum(right) / len(right) > sum(wrong) / len(wrong) + 0.2, f"scores of steps that lead to right answers and of those that do not: {right[:9]}, {wrong[:9]}")
+done = subprocess.run([str(foil), "train", "process-reward", "-m", str(model), "-d", str(work / "process/samples/steps.jsonl"), "--problems", str(work / "process/data/train.jsonl"), "-o", str(work / "process-cli"),
+                       "--prompt", "<|user|>{problem}<|end|><|assistant|>", "--prompt-style", "template", "--epochs", "1"], capture_output=True, text=True, timeout=600)
+check(done.returncode == 0 and (work / "process-cli/model.safetensors").exists(), f"foil train process-reward: {done.stderr}")
+
 # Views of right answers: other problems, the same steps, near the wrong answer in length; how biased each pair is.
 good("mmbs-views", work / "views", "--set", "reward_model.enabled=false", "--set", "generator.reward.weight_model=0")
 pairs = records(work / "views/pairs/views.jsonl")
@@ -166,23 +211,33 @@ for p in pairs:
         check(p["view"]["prompt"] != p["prompt"] and "renamed" in p["view"]["changes"] and abs(len(p["view"]["completion"].encode()) / len(p["rejected"].encode()) - 1) <= 0.5, f"view: {p['view']}")
 
 # Rounds: the second starts from the policy that the first left, has its own generator and negatives, and is evaluated as the others.
-good("rounds", work / "rounds")
+loose = ("--set", "eval.max_negative_flips=1")
+good("rounds", work / "rounds", *loose)
 second = (work / "rounds/rounds/2/config.yaml").read_text()
 check(f"use: {work}/rounds/models/dpo_plausible" in second.replace('"', ""), f"where round 2 starts:\n{second}")
 check((work / "rounds/rounds/2/models/generator/model.safetensors").read_bytes() != (work / "rounds/models/generator/model.safetensors").read_bytes(), "round 2 has the first round's generator")
 policies = {name: json.loads((work / f"rounds/eval/{name}.json").read_text()) for name in ("dpo_plausible", "round_2")}
 check([s["split"] for s in policies["round_2"]["splits"]] == [s["split"] for s in policies["dpo_plausible"]["splits"]] and policies["round_2"]["policy"] == "round_2", "round 2 is evaluated on the same splits")
+# With the same random numbers as every other policy, so that differences are paired: the same model evaluated alone answers the same.
+good("rounds", work / "alone", "--set", f"rl.use={work}/rounds/rounds/2/models/dpo_plausible", "--until", "eval_rl")
+for file in (work / "alone/eval/rl").glob("*.jsonl"):
+    check([s["text"] for s in records(file)] == [s["text"] for s in records(work / "rounds/eval/round_2" / file.name)], f"round 2 is evaluated with random numbers of its own: {file.name}")
+gate = facts(work / "rounds")["gate"]
+check(gate["accepted"] == "round_2" and gate["round_2"].startswith("accepted"), f"the gate does not judge the last round: {gate}")
+check((work / "rounds/models/accepted/model.safetensors").read_bytes() == (work / "rounds/rounds/2/models/dpo_plausible/model.safetensors").read_bytes(), "what is accepted is not the last round's policy")
 inside = work / "rounds/rounds/2/models/generator/model.safetensors"
 made = inside.stat().st_mtime_ns, inside.read_bytes()
-good("rounds", work / "rounds", "--from", "round_2")
+good("rounds", work / "rounds", *loose, "--from", "round_2")
 check(inside.stat().st_mtime_ns > made[0] and inside.read_bytes() == made[1], "--from round_2 does what is inside anew, the same")
 made = inside.stat().st_mtime_ns
-good("rounds", work / "rounds")
+good("rounds", work / "rounds", *loose)
 check(inside.stat().st_mtime_ns == made, "what --from has redone is done")
 check("plausible-negative DPO, round 2" in (work / "rounds/report.html").read_text(), "round 2 is not on the page")
 
-done = run("step-dpo", work / "bad", "--set", "steps.labels=consensus")
-check(done.returncode == 2 and "per-step training needs labels: values" in done.stderr, f"bad combination: {done.stderr}")
+for change, offer in [("steps.policy={loss: grpo, right_step_factor: 0}", "use policy.loss: bcpg"), ("steps.policy.replay=samples.jsonl", "steps.sampling.use names samples"), ("steps.policy.right_step_factor=null", "0 spares right steps"),
+                      ("steps.right_samples=false", "set right_samples: true"), ("steps.process=process_reward_model", "foil train process-reward"), ("steps.process_reward.enabled=true", "set labels: values")]:
+    done = run("bcpg-nsa", work / "bad", "--set", change)
+    check(done.returncode == 2 and offer in done.stderr and not (work / "bad/models").exists(), f"{change}: {done.stderr}")
 done = run("rest-em", work / "bad", "--set", "goals=[eval_selv]")
 check(done.returncode == 2 and "did you mean eval_self?" in done.stderr, f"misspelt goal: {done.stderr}")
 

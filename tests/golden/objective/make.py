@@ -169,7 +169,7 @@ def preference():
     run("length-desensitised sigmoid", ["sigmoid"], ld=0.4, beta=0.2, options=dict(loss="sigmoid", beta=0.2))
     for div in ["forward_kl", "js_divergence", "alpha_divergence"]:
         for loss in ["sigmoid", "ipo", "hinge"]:
-            run(f"{loss}, {div}", [loss], beta=0.3, divergence=div, alpha=0.6, options=dict(loss=loss, beta=0.3, divergence=div, divergence_alpha=0.6))
+            run(f"{loss}, {div}", [loss], beta=0.3, divergence=div, alpha=0.6, options=dict(loss=loss, beta=0.3, divergence=div, **({"divergence_alpha": 0.6} if div == "alpha_divergence" else {})))
 
     sums = (logp * comp).sum(1)
 

@@ -108,6 +108,7 @@ train::OnPolicyOptions with_objective(const Recipe& recipe, PolicyObjective obje
   o.objective.loss = objective::PolicyLoss::kReinforce;
   o.objective.clip_low.reset(), o.objective.clip_high.reset(), o.objective.aggregation.reset();
   o.updates_per_batch = o.minibatches = 1;
+  o.inject.clear(), o.replay.clear(), o.right_step_factor.reset(), o.advantage.train_on = TrainOn::kBoth;  // not every objective takes them: none has them
   if (recipe.study.policy_steps > 0) o.steps = recipe.study.policy_steps;
   switch (objective) {
     case PolicyObjective::kGrpo: o.objective.loss = objective::PolicyLoss::kGrpo, o.advantage.rule = AdvantageRule::kGroup; break;

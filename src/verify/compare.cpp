@@ -454,6 +454,9 @@ std::optional<bool> compare_quantities(const Expr& g, const Expr& a, Comparison&
       c.rule = "unit";
       return equal;
     }
+    // square units are those of the other side, if it is an area
+    for (const auto& [unnamed, length] : {std::pair<std::string_view, std::string_view>{"unit^2", "m^2"}, {"unit^3", "m^3"}})
+      if ((g.name == unnamed && a.name == length) || (a.name == unnamed && g.name == length)) return equal_answers(g[0], a[0], c);
     c.rule = "unit";
     c.note = "different units: " + std::string(g.name) + ", " + std::string(a.name);
     return false;
@@ -606,6 +609,14 @@ std::optional<bool> compare_regions(const Expr& g, const Expr& a, Comparison& c)
   return equal;
 }
 
+// "n is odd" and "n odd" say the same.
+std::string without_copula(std::string_view words) {
+  std::string out(words);
+  for (const std::string_view verb : {" is ", " are "})
+    if (const size_t at = out.find(verb); at != std::string::npos) out.replace(at, verb.size(), " ");
+  return out;
+}
+
 // "the day is friday" states "friday"; a sentence with more than that one statement in it states nothing here.
 bool states(std::string_view sentence, std::string_view words) {
   if (sentence.size() < words.size() + 4) return false;
@@ -641,7 +652,7 @@ bool compare_once(const Expr& g, const Expr& a, Comparison& c) {
   }
   if (g.is(Kind::kText) || a.is(Kind::kText)) {
     c.rule = "text";
-    if (g.is(Kind::kText) && a.is(Kind::kText)) return g.name == a.name || states(g.name, a.name) || states(a.name, g.name);
+    if (g.is(Kind::kText) && a.is(Kind::kText)) return g.name == a.name || without_copula(g.name) == without_copula(a.name) || states(g.name, a.name) || states(a.name, g.name);
     const Expr& other = g.is(Kind::kText) ? a : g;
     const std::string_view words = g.is(Kind::kText) ? g.name : a.name;
     if (words == "no solution" && other.is(Kind::kSet)) return other.count == 0;

@@ -224,15 +224,26 @@ size_t sign_word(std::string_view text, size_t from, size_t at) {
   return at;
 }
 
+// Does a word before a number make it the number of something: "Step 5", "as shown in Figure 3", "GPT-3"?
+bool numbered(std::string_view before) {
+  static constexpr std::string_view kNumbered[] = {"step", "case", "part", "equation", "question", "figure", "fig.", "table", "theorem", "lemma", "corollary", "proposition", "definition", "section", "chapter", "page", "problem", "exercise", "example", "method", "version", "appendix"};
+  if (before.size() > 2 && before.back() == '-' && is_latin(before[before.size() - 2])) return true;
+  if (before.size() < 2 || before.back() != ' ') return false;
+  before.remove_suffix(1);
+  size_t begin = before.size();
+  while (begin > 0 && (is_latin(before[begin - 1]) || before[begin - 1] == '.')) --begin;
+  std::string word(before.substr(begin));
+  for (char& c : word) c = lower(c);
+  return std::find(std::begin(kNumbered), std::end(kNumbered), word) != std::end(kNumbered);
+}
+
 Span last_number_in(std::string_view text, Span s) {
   for (size_t i = s.end; i-- > s.begin;) {
     if (!is_digit(text[i])) continue;
     size_t end = i + 1, begin = i;
     while (begin > s.begin && (is_digit(text[begin - 1]) || ((text[begin - 1] == ',' || text[begin - 1] == '.' || text[begin - 1] == '/' || text[begin - 1] == ':') && begin > s.begin + 1 && is_digit(text[begin - 2])))) --begin;
     if (begin > s.begin && text[begin - 1] == '.') --begin;
-    bool label = false;  // "Step 5", "Case 2"
-    for (const std::string_view word : {"Step ", "step ", "Case ", "Part ", "Equation ", "equation ", "Question "})
-      label = label || (begin - s.begin >= word.size() && text.substr(begin - word.size(), word.size()) == word);
+    const bool label = numbered(text.substr(s.begin, begin - s.begin));
     if (begin > s.begin && (label || is_latin(text[begin - 1]) || text[begin - 1] == '_')) {  // AZ2A, x_2: part of a name
       i = begin;
       continue;
@@ -259,8 +270,13 @@ Span last_number_in(std::string_view text, Span s) {
 // is said about it, where a value stands before.
 Span without_explanation(std::string_view text, Span s) {
   const auto states = [&](size_t end) { return text.substr(s.begin, end - s.begin).find_first_of("0123456789\\") != std::string_view::npos; };
+  // "12 or 13; since it must be even, it's 12" states the last
+  const auto goes_on = [&](size_t at) {
+    const std::string_view rest = text.substr(s.begin + at, s.end - s.begin - at);
+    return rest.find(", it's ") != std::string_view::npos || rest.find(", it is ") != std::string_view::npos;
+  };
   for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively", ", i.e", " i.e.", ", excluding ", ", not including ", ", including ", ", namely ", "; check", ", as shown "})
-    if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at)) s = without_marks(text, {s.begin, s.begin + at});
+    if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at) && !goes_on(at)) s = without_marks(text, {s.begin, s.begin + at});
   // "The maximum is 4 at x = 3", "4 when n = 3": what follows says where; only behind a verb or a short value
   for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
     const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
@@ -303,14 +319,26 @@ bool altered(std::string_view text, Span sentence, Span number) {
   };
   for (const std::string_view words : {" times", " plus", " minus", " divided by", " multiplied by", " over", " choose", " mod", " more than", " less than", " to the power of", "th root of", " percent of", "% of"})
     if (after.substr(0, words.size()) == words && number_follows(words.size())) return true;
-  for (const std::string_view words : {" squared", " cubed", " factorial"})
+  for (const std::string_view words : {" squared", " cubed", " factorial", " is wrong", " is incorrect", " is not ", " isn't ", " cannot be", " can't be"})
     if (after.substr(0, words.size()) == words) return true;
   size_t end = before.size();
   while (end > 0 && (before[end - 1] == ' ' || before[end - 1] == '$' || before[end - 1] == '(')) --end;
   const std::string_view head = before.substr(0, end);
   for (const std::string_view words : {"不是", "不等于", "不为", " не", " nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
-                                       "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than"})
+                                       "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than", "raised to", "raised to the power", "goes to", "tends to", " base", "log base",
+                                       "numbers greater than", "numbers less than", "numbers more than", "integers greater than", "integers less than", "values greater than", "values less than", "squared plus", "cubed plus", "squared minus", "cubed minus"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
+  // "ln 2 + ipi / 3": the end of a sum or quotient
+  if (head.size() > 1 && (head.back() == '+' || head.back() == '/')) {
+    const size_t left = head.find_last_not_of(' ', head.size() - 2);
+    if (left != std::string_view::npos && (is_latin(head[left]) || is_digit(head[left]) || head[left] == ')')) return true;
+  }
+  // "log base 2 of 3"
+  if (const size_t base = head.rfind("base "); base != std::string_view::npos && head.size() > base + 8 && head.substr(head.size() - 3) == " of" && head.substr(base + 5, head.size() - base - 8).find_first_not_of("0123456789$") == std::string_view::npos) return true;
+  // "the sum of 1 and 3"
+  if (head.size() > 4 && head.substr(head.size() - 4) == " and")
+    for (const std::string_view noun : {"sum of ", "difference of ", "product of ", "quotient of ", "ratio of ", "average of ", "mean of ", "gcd of ", "lcm of ", "difference between "})
+      if (const size_t at = head.rfind(noun); at != std::string_view::npos && head.substr(at + noun.size(), head.size() - 4 - at - noun.size()).find_first_not_of("0123456789.,-$/ ") == std::string_view::npos) return true;
   for (const std::string_view words : {" times", " plus", " minus", " divided by", " to the power", " to the power of", " in base"})
     if (head.size() > words.size() && head.substr(head.size() - words.size()) == words && is_digit(head[head.size() - words.size() - 1])) return true;
   return false;
@@ -347,6 +375,20 @@ Span computed(std::string_view text, Span s) {
   return altered(text, s, number) ? Span{s.begin, s.begin} : number;
 }
 
+// "the square root of 144, i.e., 12", "3 times 4, or 12": words for a value, then the value. Empty: neither.
+Span worked_out(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  for (const std::string_view joint : {", i.e., ", ", i.e. ", ", that is, ", ", or "}) {
+    const size_t at = sentence.find(joint);
+    if (at == std::string_view::npos || at == 0 || sentence.find_first_of("$\\=") != std::string_view::npos) continue;
+    const Span value = without_marks(text, {s.begin + at + joint.size(), s.end});
+    bool sum = joint != ", or ";  // "90 minutes, or 1.5 hours" says one quantity twice
+    for (const std::string_view word : {" times ", " plus ", " minus ", " divided by ", " squared", " of "}) sum = sum || sentence.substr(0, at).find(word) != std::string_view::npos;
+    if (sum && value.begin < value.end && is_digit(text[value.begin]) && !reads(text, {s.begin, s.begin + at}) && reads(text, value)) return value;
+  }
+  return {s.begin, s.begin};
+}
+
 // The value a sentence states: all of it when it is one, what follows "is" or "=", its last formula, its first words if they
 // are a value, its last number. A formula that cannot be read is returned as it is, never a number out of it.
 Span value_in(std::string_view text, Span s) {
@@ -359,6 +401,10 @@ Span value_in(std::string_view text, Span s) {
   if (s.end - s.begin > 8 && text[s.end - 1] == ')')
     if (const Span bare = without_explanation(text, s); bare.end < s.end && reads(text, bare) && text.substr(bare.end, s.end - bare.end).find(' ', 2) != std::string_view::npos && !is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return bare;
   if (s.begin >= s.end || reads(text, s)) return s;
+  // "either 12 or 13" states both
+  for (const std::string_view pair : {"either ", "Either ", "both ", "Both "})
+    if (text.compare(s.begin, pair.size(), pair) == 0 && reads(text, {s.begin + pair.size(), s.end})) return {s.begin + pair.size(), s.end};
+  if (const Span again = worked_out(text, s); again.begin < again.end) return again;
   if (const Span short_form = without_explanation(text, s); short_form.end < s.end) {
     s = short_form;
     if (reads(text, s)) return s;
@@ -400,30 +446,36 @@ Span value_in(std::string_view text, Span s) {
       if (first - begin <= 3 && last > joint && last - joint <= 8 && reads(text, several)) return several;
     }
   }
-  size_t best = std::string_view::npos;
-  for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", "=", ": ", "≈"}) {
+  size_t best = std::string_view::npos, denied_at = 0;
+  for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", " it's ", "=", ": ", "≈"}) {
     const size_t at = sentence.rfind(verb);
     if (at == std::string_view::npos) continue;
+    // "2 : 3" is a ratio
+    if (verb[0] == ':' && at > 1 && sentence[at - 1] == ' ' && is_digit(sentence[at - 2]) && at + 2 < sentence.size() && is_digit(sentence[at + 2])) continue;
     const size_t from = s.begin + at + verb.size();
     if (verb[0] == ' ') {  // "cannot be 12", "is never 12"
       const std::string_view before = sentence.substr(0, at);
       bool denied = false;
       for (const std::string_view word : {" not", "cannot", "n't", " never"}) denied = denied || (before.size() >= word.size() && before.substr(before.size() - word.size()) == word);
-      if (denied) return s;
+      if (denied) {
+        denied_at = std::max(denied_at, from);
+        continue;
+      }
     }
     bool inside = false;  // a sign inside a formula belongs to it
     for (const Span& f : fs) inside = inside || (from > f.begin && from <= f.end);
     if (inside) continue;
     if (best == std::string_view::npos || from > best) {
       Span tail = without_marks(text, {from, s.end});
-      for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then "})
+      for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then ", "either ", "both "})
         if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
       if (reads(text, tail)) best = from;
     }
   }
+  if (denied_at > 0 && (best == std::string_view::npos || best < denied_at)) return s;
   if (best != std::string_view::npos) {
     Span tail = without_marks(text, {best, s.end});
-    for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then "})
+    for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then ", "either ", "both "})
       if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
     return tail;
   }
@@ -499,6 +551,10 @@ Span value_in(std::string_view text, Span s) {
       }
     head = without_marks(text, head);
     while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
+    // "18 oder 20", "12 or 13 apples": one of several
+    const std::string_view behind = text.substr(head.end, s.end - head.end);
+    for (const std::string_view joint : {" or ", " oder ", " ou ", " o ", " und ", " et ", " y "})
+      if (behind.size() > joint.size() && behind.substr(0, joint.size()) == joint && is_digit(behind[joint.size()])) return s;
     if (head.end < s.end && reads(text, head)) return altered(text, s, head) ? s : head;
   }
   if (const size_t reals = sentence.find("all real numbers except "); reals != std::string_view::npos) return {s.begin + reals, s.end};
@@ -611,6 +667,10 @@ std::optional<Extracted> announced(std::string_view text, size_t& position) {
           return found(text, *span, "answer_is");  // says what it is not
         }
         if (auto option = bold_option(text, span->begin)) return option;
+        // "18, and the gcd is 3": what follows is said of something else
+        const std::string_view said = text.substr(span->begin, span->end - span->begin);
+        for (const std::string_view turn : {", and the ", ", and its ", ", while the "})
+          if (const size_t at = said.find(turn); at != std::string_view::npos && said.find("nswer", at) == std::string_view::npos && said.find("total", at) == std::string_view::npos && reads(text, {span->begin, span->begin + at})) return found(text, {span->begin, span->begin + at}, "answer_is");
         return found(text, value_in(text, *span), "answer_is");
       }
       break;
@@ -863,7 +923,7 @@ std::optional<Extracted> extract(std::string_view original) {
   const size_t tail = trimmed(text, {0, text.size()}).end;
   if (const size_t figure = tail > 12 && text.substr(tail - 6, 6) == "[/asy]" ? find_last(text, "[asy]") : std::string_view::npos; figure != std::string_view::npos && text.substr(0, figure).find_first_of("0123456789") != std::string_view::npos) text = text.substr(0, figure);
   // What a chat template leaves behind the answer.
-  for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>"}) {
+  for (const std::string_view mark : {"<|im_end|>", "<|im_start|>", "<|eot_id|>", "<|endoftext|>", "<|end|>", "</s>", "<end_of_turn>", "<|assistant|>"}) {
     const size_t at = text.find(mark);
     if (at == std::string_view::npos) continue;
     const Span head = trimmed(text, {0, at});

@@ -152,7 +152,7 @@ std::optional<Extracted> hashed(std::string_view text) {
       // "#### Step 2: the total", "#### 2. The total" with text below it
       for (const std::string_view opening : {"Step ", "Case ", "Part ", "Problem ", "Question ", "Method ", "Example "}) heading = heading || e->text.compare(0, opening.size(), opening) == 0;
       const size_t digits = e->text.find_first_not_of("0123456789");
-      if (digits > 0 && digits + 2 < e->text.size() && (e->text[digits] == '.' || e->text[digits] == ')') && e->text[digits + 1] == ' ' && has_word(e->text) && trimmed(text, {end, text.size()}).begin < text.size()) heading = true;
+      if (digits > 0 && digits != std::string::npos && digits + 2 < e->text.size() && (e->text[digits] == '.' || e->text[digits] == ')') && e->text[digits + 1] == ' ' && has_word(e->text) && trimmed(text, {end, text.size()}).begin < text.size()) heading = true;
       // "#### 72, and that is it", "#### Final answer: 72"
       if (!heading && !reads(text, {e->begin, e->end}) && has_word(e->text) && e->text.find_first_of("0123456789") != std::string::npos) return found(text, value_in(text, {e->begin, e->end}), "hash");
       if (!heading) return e;

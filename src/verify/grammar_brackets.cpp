@@ -242,7 +242,7 @@ const Expr* Parser::condition_in_words() {
   size_t j = i_;
   for (; t_[j].type == Token::kText || t_[j].type == Token::kWord || t_[j].type == Token::kNumber; ++j) {
     const std::string w = fold(t_[j].text);
-    said = said || (t_[j].type == Token::kText && w.size() > 3) || (t_[j].type == Token::kWord && w.size() > 3);
+    said = said || (t_[j].type == Token::kText && w.size() >= 3) || (t_[j].type == Token::kWord && w.size() > 3);
     for (const std::string_view part : {"if ", "is ", "when "})
       if (w.rfind(part, 0) == 0) words += std::string(words.empty() ? "" : " ") + w.substr(part.size());
       else if (part == "when " && w.rfind("if ", 0) != 0 && w.rfind("is ", 0) != 0 && w != "is" && w != "if") words += std::string(words.empty() ? "" : " ") + w;

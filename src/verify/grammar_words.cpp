@@ -145,6 +145,10 @@ bool Parser::unit_tokens(const Expr* value, Unit& unit) {
     for (const std::string_view opening : {"is ", "are ", "if ", "isnt ", "unless "})
       if (said.rfind(opening, 0) == 0 && !(said.rfind("is ", 0) == 0 && (said.find("only solution") != std::string::npos || said == "is solution" || said == "is answer" || said == "is final answer" || said == "is correct"))) fail("words inside a formula");
   }
+  // "n odd" says something of n
+  if (start == 1 && value->is(Kind::kSymbol))
+    for (const std::string_view property : {"odd", "even", "prime", "composite", "positive", "negative", "integer", "rational", "irrational", "real"})
+      if (const std::string said = fold(text); said == property || (said.size() > property.size() && said.compare(0, property.size() + 1, std::string(property) + " ") == 0)) fail("words inside a formula");
   // "a week", "per person": a rate's denominator alone is commentary
   if (text.rfind("a ", 0) == 0 || text.rfind("an ", 0) == 0 || text.rfind("per ", 0) == 0 || text.rfind("each", 0) == 0) return true;
   unit = parse_unit(text);

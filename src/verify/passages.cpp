@@ -225,7 +225,7 @@ size_t sentence_end(std::string_view text, size_t at) {
     if (c == '.' && !dollar) {
       const char next = i + 1 < text.size() ? text[i + 1] : ' ';
       const bool initial = i >= 1 && (lower(text[i - 1]) == 'a' || lower(text[i - 1]) == 'p') && (i < 2 || !is_latin(text[i - 2])) && lower(next) == 'm';  // a.m.
-      const bool abbreviation = i >= 2 && lower(text[i - 1]) == 'm' && text[i - 2] == '.';
+      const bool abbreviation = i >= 2 && text[i - 2] == '.' && (lower(text[i - 1]) == 'm' || text[i - 1] == 'e' || text[i - 1] == 'g');  // p.m., i.e., e.g.
       if (initial || abbreviation) continue;
       if (is_space(next) || next == '*' || next == '"') return i;
     }

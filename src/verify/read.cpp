@@ -63,6 +63,7 @@ std::string_view peel(std::string_view s) {
       ++hashes;
     }
     s = trim(s);
+    pair("print(", ")");
     pair("\"", "\"");
     pair("`", "`");
     pair("“", "”");

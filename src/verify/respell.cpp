@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "verify/passages.h"
+#include "verify/words.h"
 
 namespace foil::verify {
 
@@ -321,18 +322,86 @@ std::optional<std::string> listed(std::string_view s) {
     while (!item.empty() && (item.back() == ';' || item.back() == ',' || item.back() == '.')) item.pop_back();
     if (item.size() > 2 && item.front() == '$' && item.back() == '$') item = item.substr(1, item.size() - 2);
     if (item.empty() || looks_prose(item)) return std::nullopt;
-    out += (out.empty() ? "" : " ; ") + item;
+    // "1. 3 \cdot 4⏎2. = 12": a step goes on with the one before
+    out += (out.empty() ? "" : item[0] == '=' ? " " : " ; ") + item;
   }
-  for (const size_t at : {out.find(" ; ")})
-    if (at == std::string::npos) return std::nullopt;
+  return out;
+}
+
+// "all nonnegative real numbers" → [0, ∞), "noon" → 12:00 p.m.
+std::optional<std::string> named_in_words(std::string_view s) {
+  if (s.size() < 4 || s.size() > 60 || std::any_of(s.begin(), s.end(), is_digit)) return std::nullopt;
+  std::string words = fold(s);
+  for (const std::string_view head : {"set of ", "all "})
+    if (words.rfind(head, 0) == 0) words = words.substr(head.size());
+  for (const std::string_view numbers : {" real numbers", " reals", " real number"}) {
+    if (words.size() <= numbers.size() || words.compare(words.size() - numbers.size(), numbers.size(), numbers) != 0) continue;
+    words.resize(words.size() - numbers.size());
+    for (const auto& [sign, interval] : {std::pair<std::string_view, const char*>{"positive", "(0,\\infty)"}, {"negative", "(-\\infty,0)"}, {"nonnegative", "[0,\\infty)"}, {"non negative", "[0,\\infty)"}, {"nonpositive", "(-\\infty,0]"}, {"non positive", "(-\\infty,0]"}})
+      if (words == sign) return interval;
+    return std::nullopt;
+  }
+  if (words == "noon" || words == "12 noon") return "12:00 \\text{ p.m.}";
+  if (words == "midnight") return "12:00 \\text{ a.m.}";
+  return std::nullopt;
+}
+
+// "cos 13 degrees" → cos 13^\circ: the angle, not the cosine, is in degrees
+std::optional<std::string> angles_in_words(std::string_view s) {
+  constexpr std::string_view kDegrees = " degrees";
+  if (s.size() > 200 || s.find(kDegrees) == std::string_view::npos) return std::nullopt;
+  bool function = false;
+  for (const std::string_view name : {"sin", "cos", "tan", "cot", "sec", "csc"})
+    if (const size_t at = s.find(name); at != std::string_view::npos && (at == 0 || !is_latin(s[at - 1])) && at + 3 < s.size() && !is_latin(s[at + 3])) function = true;
+  if (!function) return std::nullopt;
+  std::string out(s);
+  for (size_t at = out.find(kDegrees); at != std::string::npos; at = out.find(kDegrees, at)) {
+    if (at == 0 || !is_digit(out[at - 1])) return std::nullopt;
+    out.replace(at, kDegrees.size(), "^\\circ ");
+  }
+  return out;
+}
+
+// 1/(29,322,216) → 1/(29322216): what divides is one number
+std::optional<std::string> grouped_divisor(std::string_view s) {
+  const size_t open = s.find("/(");
+  if (open == std::string_view::npos || s.size() > 200) return std::nullopt;
+  const size_t close = s.find(')', open);
+  if (close == std::string_view::npos) return std::nullopt;
+  std::string digits(s.substr(open + 2, close - open - 2));
+  for (size_t i = 0; i < digits.size(); ++i)
+    if (digits[i] == ',' ? i == 0 || digits_from(digits, i + 1) != 3 : !is_digit(digits[i])) return std::nullopt;
+  if (digits.find(',') == std::string::npos || digits.find(',') > 3 || digits[0] == '0') return std::nullopt;
+  digits.erase(std::remove(digits.begin(), digits.end(), ','), digits.end());
+  return replaced(s, open + 2, close, digits);
+}
+
+// 85" → 85 \text{ in}, 5'6" → 5 \text{ ft } 6 \text{ in}; 6' alone may be a prime
+std::optional<std::string> feet_and_inches(std::string_view s) {
+  if (s.size() > 24 || !is_digit(s[0]) || s.back() != '"') return std::nullopt;
+  std::string out;
+  std::string_view marks = "'\"";
+  for (size_t i = 0; i < s.size();) {
+    const size_t end = std::min(s.find_first_not_of("0123456789.", i), s.size());
+    const size_t mark = end < s.size() ? marks.find(s[end]) : std::string_view::npos;
+    if (end == i || mark == std::string_view::npos) return std::nullopt;
+    out += std::string(s.substr(i, end - i)) + (s[end] == '"' ? " \\text{ in} " : " \\text{ ft} ");
+    marks.remove_prefix(mark + 1);  // inches follow feet
+    i = std::min(s.find_first_not_of(' ', end + 1), s.size());
+  }
   return out;
 }
 
 std::optional<std::string> respelt(std::string_view s) {
-  if (s.size() < 3 || s.size() > 2000) return std::nullopt;
+  if (s.size() < 2 || s.size() > 2000) return std::nullopt;
+  if (auto lengths = feet_and_inches(s)) return lengths;
+  if (s.size() < 3) return std::nullopt;
   // "1.5 hours (90 minutes)" → 1.5 hours or 90 minutes
   if (is_digit(s[0]) && s.back() == ')' && s.size() < 60)
     if (const size_t open = s.find(" ("); open != std::string_view::npos && open + 4 < s.size() && is_digit(s[open + 2]) && is_latin(s[open - 1]) && is_latin(s[s.size() - 2]) && s.find_first_of("\\$=^") == std::string_view::npos) return std::string(s.substr(0, open)) + " or " + std::string(s.substr(open + 2, s.size() - open - 3));
+  if (auto other = named_in_words(s)) return other;
+  if (auto other = angles_in_words(s)) return other;
+  if (auto other = grouped_divisor(s)) return other;
   if (auto system = braced_system(s)) return system;
   if (auto items = listed(s)) return items;
   if (auto restored = with_backslashes_back(s)) return restored;

@@ -54,6 +54,27 @@ void collect_integers(const Expr& e, bool inside, std::set<std::string_view>& ou
   }
 }
 
+bool jumps(const Expr& e) {
+  if (!e.is(Kind::kCall)) return false;
+  switch (e.fn) {
+    case Fn::kAbs: case Fn::kMax: case Fn::kMin: case Fn::kSign: case Fn::kFloor: case Fn::kCeil: case Fn::kMod: return true;
+    default: return false;
+  }
+}
+
+// Whole numbers written under ⌊⌋, | |, max: at them and beside them the value changes its course.
+constexpr size_t kMostJumps = 24;  // … of them are tried, the smallest
+void collect_jumps(const Expr& e, bool inside, std::set<int64_t>& out) {
+  inside = inside || jumps(e);
+  if (inside && e.is(Kind::kNumber)) {
+    const Rational value = value_of(e).abs();
+    for (const Rational& part : {value, value.is_zero() ? value : Rational(1) / value})
+      if (const auto n = part.is_integer() ? part.small() : std::nullopt; n && *n > 1 && *n < (int64_t{1} << 40))
+        out.insert({*n - 1, *n, *n + 1, 2 * *n});
+  }
+  for (uint32_t i = 0; i < e.count; ++i) collect_jumps(e[i], inside, out);
+}
+
 bool contains(const Expr& e, Kind kind) {
   return any(e, [&](const Expr& x) { return x.is(kind); });
 }
@@ -167,20 +188,24 @@ bool equal_functions(const Expr& a, const Expr& b, bool base_ten, const std::vec
   collect_integers(b, false, integers);
   const bool complex_allowed = contains(a, Kind::kI) || contains(b, Kind::kI);
   // |x − 1000|, max(x, 100), ⌊n/1000⌋ change far out
-  const auto kinked = [](const Expr& e) {
-    return any(e, [](const Expr& x) { return x.is(Kind::kCall) && (x.fn == Fn::kAbs || x.fn == Fn::kMax || x.fn == Fn::kMin || x.fn == Fn::kSign || x.fn == Fn::kFloor || x.fn == Fn::kCeil || x.fn == Fn::kMod); });
-  };
-  const bool far_out = kinked(a) || kinked(b);
+  const bool far_out = any(a, jumps) || any(b, jumps);
+  std::set<int64_t> jump_points;
+  collect_jumps(a, false, jump_points);
+  collect_jumps(b, false, jump_points);
+  std::vector<int64_t> turning(jump_points.begin(), jump_points.end());
+  turning.resize(std::min(turning.size(), kMostJumps));
   Stream random(0x5eed, 7);
   bool exact_tried = false;
   const auto attempt = [&](bool all_integers, bool complex) -> int {  // 1 equal, 0 different, −1 no points
     int agreed = 0;
     const bool integral = all_integers || !integers.empty();
     const int points = integral ? 40 : 20;
-    for (int k = 0; k < points; ++k) {
+    for (int k = names.size() == 1 ? -static_cast<int>(turning.size()) : 0; k < points; ++k) {
       Assignment point;
       for (const std::string_view name : names) {
-        if (all_integers || integers.count(name)) {
+        if (k < 0) {
+          point.emplace_back(name, Rational(turning[static_cast<size_t>(-1 - k)]));
+        } else if (all_integers || integers.count(name)) {
           // small consecutive values first (residues, floors), then some larger
           int64_t v = names.size() == 1 && k < 26 ? k + 1 : k % 3 == 2 ? random.between(20, 120) : random.between(1, 14);
           if (far_out && k >= 32) v = k >= 36 ? random.between(1000, 9000) : random.between(100, 1000);

@@ -40,6 +40,8 @@ const std::unordered_map<std::string_view, Entry>& table() {
       {"L", {"m^3", 1, 1000}}, {"l", {"m^3", 1, 1000}}, {"liter", {"m^3", 1, 1000}}, {"litre", {"m^3", 1, 1000}}, {"mL", {"m^3", 1, 1000000}}, {"ml", {"m^3", 1, 1000000}}, {"milliliter", {"m^3", 1, 1000000}}, {"millilitre", {"m^3", 1, 1000000}},
       {"acre", {"m^2", 40468564224, 10000000}}, {"hectare", {"m^2", 10000, 1}}, {"ha", {"m^2", 10000, 1}}, {"gallon", {"m^3", 3785411784, 1000000000000}}, {"gal", {"m^3", 3785411784, 1000000000000}}, {"quart", {"m^3", 3785411784, 4000000000000}},
       {"pint", {"m^3", 3785411784, 8000000000000}}, {"cup", {"m^3", 3785411784, 16000000000000}}, {"mph", {"m s^-1", 1609344, 3600000}}, {"kmh", {"m s^-1", 1000, 3600}}, {"kph", {"m s^-1", 1000, 3600}}, {"knot", {"m s^-1", 1852, 3600}}, {"cc", {"m^3", 1, 1000000}},
+      // length of a figure whose unit is not named: its square and cube only
+      {"unit", {"unit", 1, 1}}, {"AU", {"m", 149597870700, 1}},
       // angle
       {"degree", {"deg", 1, 1}}, {"deg", {"deg", 1, 1}}, {"radian", {"rad", 1, 1}}, {"rad", {"rad", 1, 1}},
       // information
@@ -210,6 +212,8 @@ Unit parse_unit(std::string_view text) {
     if (exponent != 1) unit.name += "^" + std::to_string(exponent);
     if (is_currency(base)) unit.currency = true;
   }
+  // "20 units", "5 units per hour": a word that counts, like "boxes"
+  if (dimension.count("unit") && unit.name != "unit^2" && unit.name != "unit^3") return Unit{};
   unit.factor = factor;
   return unit;
 }

@@ -145,16 +145,17 @@ std::optional<Reading> without_unit_letters(const Reading& gold, const Reading& 
     if (const size_t at = text.rfind(sign); at != std::string_view::npos) text.remove_prefix(at + sign.size());
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   while (!text.empty() && (text.front() == '$' || text.front() == ' ')) text.remove_prefix(1);
-  size_t i = !text.empty() && text[0] == '-' ? 1 : 0;
-  const size_t first = i;
-  bool point = false, power = false;
-  for (; i < text.size() && (digit(text[i]) || (text[i] == '.' && i + 1 < text.size() && digit(text[i + 1]))); ++i) point = point || text[i] == '.';
+  const auto digits_end = [&](size_t from) { return std::min(text.find_first_not_of("0123456789", from), text.size()); };
+  const size_t first = !text.empty() && text[0] == '-' ? 1 : 0, whole = digits_end(first);
+  const bool point = whole < text.size() && text[whole] == '.' && digits_end(whole + 1) > whole + 1;
+  size_t i = point ? digits_end(whole + 1) : whole;
+  bool power = false;
   if (i == first) return std::nullopt;
   for (const std::string_view times : {" \\times 10^", "\\times 10^", "\\times10^", " \\cdot 10^", "\\cdot 10^", " \\times10^", " x 10^", " × 10^"})
     if (!power && text.substr(i, times.size()) == times) {
       size_t k = i + times.size();
       if (k < text.size() && text[k] == '{') k = text.find('}', k) == std::string_view::npos ? text.size() : text.find('}', k) + 1;
-      else while (k < text.size() && (digit(text[k]) || text[k] == '-')) ++k;
+      else k = std::min(text.find_first_not_of("-0123456789", k), text.size());
       i = k;
       power = true;
     }

@@ -296,7 +296,7 @@ bool looks_prose(std::string_view text) {
       while (i < text.size() && is_latin(text[i])) ++i;
       const std::string_view name = text.substr(begin, i - begin);
       if ((name == "text" || name == "mbox" || name == "textbf" || name == "mathrm" || name == "textnormal" || name == "begin" || name == "end") && i < text.size() && text[i] == '{') {
-        const size_t close = closing_brace(text, i);
+        const size_t close = closing_brace(text.substr(0, i + 200), i);  // a bound: many unclosed ones would cost the square of their number
         if (close != std::string_view::npos) i = close + 1;
       } else if (begin == i) {
         ++i;

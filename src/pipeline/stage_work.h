@@ -20,6 +20,7 @@ std::vector<Sample> policy_sample_file(const StageRun& run);
 // The samples of problems that the run's own reward model has learnt from (reward_model.problems; all: of every problem), and the others.
 struct ByRewardModel {
   std::vector<Sample> learnt, fresh;
+  const std::vector<Sample>& unseen() const { return fresh.empty() ? learnt : fresh; }  // for scores that say something: the fresh ones, where there are such
 };
 ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples);
 // The same, with judge and policy_logprob in their scores; the run's file is brought up to date.

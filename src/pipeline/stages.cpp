@@ -151,8 +151,7 @@ ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples) 
 
 // μ⁺ and τ⁺ of right answers that the reward model has not learnt from, where there are such.
 static ScoreScale right_scale(const StageRun& run, std::vector<Sample> samples) {
-  const auto parts = by_reward_model(run, std::move(samples));
-  return fit_scale(parts.fresh.empty() ? parts.learnt : parts.fresh);
+  return fit_scale(by_reward_model(run, std::move(samples)).unseen());
 }
 
 static void score_samples(Scorer& scorer, const std::map<std::string, std::string>& prompts, std::vector<Sample>& samples) {
@@ -441,14 +440,13 @@ namespace {
 void audit(StageRun& run) {
   const auto policy = policy_sample_file(run), made = read_jsonl<Sample>(run.path(report::samples_file("generator")));
   const auto parts = by_reward_model(run, policy);
-  const auto& unseen = parts.fresh.empty() ? parts.learnt : parts.fresh;  // for scores that say something
   const auto problems = run.training_problems();
   eval::AuditResult result;
   std::map<std::string, std::vector<Pair>> pairs;
   for (const char* name : {"plausible", "rejection"}) pairs[name] = read_jsonl<Pair>(run.path(report::pairs_file(name)));
   for (const char* score : {"reward_model", "judge", "policy_logprob"}) {
     std::vector<std::vector<double>> groups(3);
-    for (const auto& s : unseen)
+    for (const auto& s : parts.unseen())
       if (s.correct.value_or(false) && s.scores.count(score)) groups[0].push_back(s.scores.at(score));
     const std::string key = std::string("rejected_") + score;
     for (const auto& p : pairs["plausible"])

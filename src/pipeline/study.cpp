@@ -48,7 +48,7 @@ void source_stage(StageRun& run, NegativeSource source) {
   run.facts["dropped"] = result.dropped;
   double right = 0, right_n = 0;
   const auto parts = by_reward_model(run, own);
-  for (const auto& s : parts.fresh.empty() ? parts.learnt : parts.fresh)
+  for (const auto& s : parts.unseen())
     if (const auto score = s.scores.find("reward_model"); s.correct.value_or(false) && score != s.scores.end()) right += score->second, ++right_n;
   if (right_n > 0) run.facts["right_score"] = right / right_n;
   for (auto& s : made.samples) s.logprobs.clear();

@@ -9,6 +9,7 @@ struct Table {
   decltype(&multiply_bf16) multiply_bf16_;
   decltype(&transpose) transpose_;
   decltype(&softmax_row) softmax_row_;
+  decltype(&chunk_sums) chunk_sums_;
   decltype(&exp_row) exp_row_;
   decltype(&softmax_backward_row) softmax_backward_row_;
   decltype(&column_logsumexp) column_logsumexp_;
@@ -88,6 +89,7 @@ void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, f
   table().transpose_(rows, columns, in, in_row, out, out_row);
 }
 float softmax_row(float* x, int64_t n, float scale, bool normalise) { return table().softmax_row_(x, n, scale, normalise); }
+double chunk_sums(const float* x, int64_t n, float floor, double* sums) { return table().chunk_sums_(x, n, floor, sums); }
 void exp_row(float* x, int64_t n, float scale, float lse) { table().exp_row_(x, n, scale, lse); }
 void softmax_backward_row(float* p, float* dp, int64_t n, float scale, float lse, float inner) {
   table().softmax_backward_row_(p, dp, n, scale, lse, inner);

@@ -24,6 +24,10 @@ void transpose(int64_t rows, int64_t columns, const float* in, int64_t in_row, f
 // x[i] = exp(x[i]·scale − max) over n entries, divided by the sum when `normalise`; returns log Σ exp(x·scale).
 float softmax_row(float* x, int64_t n, float scale, bool normalise);
 
+// sums[j] = the sum of those of x[512·j … 512·j + 511] that are at least `floor`, in f64; returns the sum of all.
+inline constexpr int64_t kSumChunk = 512;
+double chunk_sums(const float* x, int64_t n, float floor, double* sums);
+
 // x[i] = exp(x[i]·scale − lse).
 void exp_row(float* x, int64_t n, float scale, float lse);
 

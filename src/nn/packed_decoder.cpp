@@ -24,11 +24,11 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
   auto wide = [](const at::Tensor& t) { return t.defined() ? t.detach().to(at::kFloat) : t; };
   embedding_ = decoder.embedding.detach();
   norm_ = wide(decoder.norm);
-  int64_t bytes = Panels::most_bytes(decoder.output), used = 0;
+  int64_t bytes = PackedMatrix::most_bytes(decoder.output), used = 0;
   for (const Layer& l : decoder.layers)
-    for (const at::Tensor& w : {l.qkv, l.o, l.gate, l.up, l.down}) bytes += Panels::most_bytes(w);
+    for (const at::Tensor& w : {l.qkv, l.o, l.gate, l.up, l.down}) bytes += PackedMatrix::most_bytes(w);
   const at::Tensor memory = at::empty({bytes}, at::kByte);  // pages that are not used are never touched
-  const auto pack = [&](const at::Tensor& w) { return Panels::compact_of_transposed(w, memory, used); };
+  const auto pack = [&](const at::Tensor& w) { return PackedMatrix(w, memory, used); };
   for (const Layer& l : decoder.layers)
     layers_.push_back({wide(l.input_norm), wide(l.post_norm), wide(l.qkv_bias), wide(l.o_bias), wide(l.q_norm), wide(l.k_norm), pack(l.qkv), pack(l.o),
                        pack(l.gate), pack(l.up), pack(l.down)});
@@ -56,6 +56,8 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
   const float eps = float(c.rms_norm_eps);
   at::Tensor stream = at::embedding(embedding_, batch.tokens).to(at::kFloat), result = at::empty({results, hidden}, stream.options());
   const at::Tensor working = at::empty({rows * (hidden + width + q_width + inner)}, stream.options());
+  const at::Tensor split = at::empty({tiles::available() ? PackedMatrix::split_halves(rows, std::max({hidden, q_width, inner})) : 0}, at::kBFloat16);
+  auto* parts = static_cast<uint16_t*>(split.mutable_data_ptr());
   float *x = stream.mutable_data_ptr<float>(), *normed = working.mutable_data_ptr<float>(), *qkv = normed + rows * hidden, *attended = qkv + rows * width,
         *active = attended + rows * q_width, *out = result.mutable_data_ptr<float>();
   const at::Tensor places = batch.positions.contiguous();
@@ -80,7 +82,7 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
     for (size_t i = 0; i < layers_.size(); ++i) {
       const PackedLayer& l = layers_[i];
       norm(l.input_norm);
-      l.qkv.share(team, rows, normed, hidden, qkv, width, data(l.qkv_bias), false);
+      l.qkv.share(team, l.qkv.ready(team, rows, normed, hidden, parts), qkv, width, data(l.qkv_bias), false);
       by_rows([&](int64_t first, int64_t last) {
         for (int64_t r = first; r < last; ++r) {
           float *row = qkv + r * width, *k = row + q_width;
@@ -95,19 +97,21 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
         }
       });
       team.share(int64_t(attention.size()), [&](int64_t job) { attend(paged[i], attention[size_t(job)], heads, qkv, width, attended, q_width, scratch); });
-      l.o.share(team, rows, attended, q_width, x, hidden, data(l.o_bias), true);
+      l.o.share(team, l.o.ready(team, rows, attended, q_width, parts), x, hidden, data(l.o_bias), true);
       norm(l.post_norm);
-      const int64_t block = l.gate.block_rows(), panels = l.gate.count();
+      const PackedMatrix& lead = l.up.tiled() ? l.up : l.gate;
+      const PackedMatrix::Rows in = lead.ready(team, rows, normed, hidden, parts);
+      const int64_t block = lead.block_rows(), panels = lead.panels();
       team.share((rows + block - 1) / block * panels, [&](int64_t job) {
         const int64_t first = job / panels * block, n = std::min(rows, first + block) - first, column = job % panels * Panels::kWidth;
         const int64_t columns = std::min(Panels::kWidth, inner - column);
         if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
         float *gate = scratch.data(), *up = gate + n * Panels::kWidth;
-        l.gate.multiply_some(job % panels, 1, n, normed + first * hidden, hidden, gate, Panels::kWidth, false);
-        l.up.multiply_some(job % panels, 1, n, normed + first * hidden, hidden, up, Panels::kWidth, false);
+        l.gate.multiply(in, first, first + n, job % panels, gate, Panels::kWidth, false);
+        l.up.multiply(in, first, first + n, job % panels, up, Panels::kWidth, false);
         for (int64_t r = 0; r < n; ++r) kernels::swiglu(gate + r * Panels::kWidth, up + r * Panels::kWidth, active + (first + r) * inner + column, columns);
       });
-      l.down.share(team, rows, active, inner, x, hidden, nullptr, true);
+      l.down.share(team, l.down.ready(team, rows, active, inner, parts), x, hidden, nullptr, true);
     }
     team.share(results, [&](int64_t i) {
       kernels::rms_norm(x + (batch.sequences[size_t(i)].end - 1) * hidden, data(norm_), out + i * hidden, nullptr, 1, hidden, eps);

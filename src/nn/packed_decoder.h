@@ -1,7 +1,7 @@
 // A Transformer's weights packed for cached decoding (nn/panels.h): made once per policy version, used for many steps.
 //
-// On the CPU the matrix products are our own over packed weights, in f32 whatever the weights' type: nothing is packed per step, and a
-// row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All layers of a step run in one
+// On the CPU the matrix products are our own over packed weights, with f32's precision whatever the weights' type (nn/packed_matrix.h):
+// nothing is packed per step, and a row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All layers of a step run in one
 // parallel region (nn/team.h). Elsewhere decode steps go
 // through nn/decode_step.h and prompts through Transformer::step. Costs one copy of the matrices, in bf16 where that holds
 // them exactly, else in f32; holds a reference to the model, whose weights must not change meanwhile.
@@ -13,7 +13,7 @@
 
 #include "nn/decoder.h"
 #include "nn/kv_cache.h"
-#include "nn/panels.h"
+#include "nn/packed_matrix.h"
 #include "nn/transformer.h"
 
 namespace foil::nn {
@@ -35,14 +35,14 @@ class PackedDecoder {
  private:
   struct PackedLayer {
     at::Tensor input_norm, post_norm, qkv_bias, o_bias, q_norm, k_norm;  // f32
-    Panels qkv, o, gate, up, down;
+    PackedMatrix qkv, o, gate, up, down;
   };
   const Transformer& model_;
   mutable std::unique_ptr<DecodeStep> elsewhere_;  // for the cache of the first step
   mutable const KvCache* its_cache_ = nullptr;
   at::Tensor embedding_, norm_;
   std::vector<PackedLayer> layers_;
-  Panels output_;
+  PackedMatrix output_;
 };
 
 }  // namespace foil::nn

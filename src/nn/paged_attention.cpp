@@ -73,8 +73,8 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
     const float* queries = q + (s.begin + job.first) * q_row + head * d;
     float* results = out + (s.begin + job.first) * out_row + head * d;
     if (int64_t(scores.size()) < m * width) scores.resize(size_t(m * width));
-    for (int64_t t = 0; t < last; t += bt)
-      kernels::multiply(m, std::min(bt, last - t), d, queries, q_step, 1, block(layer.keys, t), bt, scores.data() + t, width, false);
+    for (int64_t t = 0; t < last; t += bt)  // whole blocks, also of keys not yet written: full tiles are faster, and nobody reads those scores
+      kernels::multiply(m, bt, d, queries, q_step, 1, block(layer.keys, t), bt, scores.data() + t, width, false);
     for (int64_t r = 0; r < m; ++r) {
       const int64_t seen = single ? last : s.context + job.first + r + 1;
       float* row = scores.data() + r * width;

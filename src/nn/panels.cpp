@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "base/error.h"
@@ -64,24 +63,16 @@ Panels Panels::of(const at::Tensor& weight) {
   return p;
 }
 
-int64_t Panels::most_bytes(const at::Tensor& w) { return (w.size(0) + kWidth - 1) / kWidth * kWidth * w.size(1) * int64_t(sizeof(float)); }
-
-Panels Panels::compact_of_transposed(const at::Tensor& weight, const at::Tensor& memory, int64_t& used) {
+Panels Panels::compact_of_transposed(const at::Tensor& weight, bool bf16, const at::Tensor& memory, int64_t& used) {
   Panels p = of_transposed(weight);
   const at::Tensor wide = p.data_;
   const auto* words = static_cast<const uint32_t*>(wide.const_data_ptr());
-  std::atomic<bool> exact{true};
-  at::parallel_for(0, wide.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-    uint32_t low = 0;
-    for (int64_t i = begin; i < end; ++i) low |= words[i] & 0xffff;
-    if (low) exact = false;
-  });
-  const int64_t bytes = wide.numel() * int64_t(exact ? sizeof(uint16_t) : sizeof(float));
-  p.data_ = memory.narrow(0, used, bytes).view(exact ? at::kBFloat16 : at::kFloat).view(wide.sizes());
+  const int64_t bytes = wide.numel() * int64_t(bf16 ? sizeof(uint16_t) : sizeof(float));
+  p.data_ = memory.narrow(0, used, bytes).view(bf16 ? at::kBFloat16 : at::kFloat).view(wide.sizes());
   used += bytes;
   auto* to = static_cast<uint16_t*>(p.data_.mutable_data_ptr());
   at::parallel_for(0, wide.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-    if (exact)
+    if (bf16)
       for (int64_t i = begin; i < end; ++i) to[i] = uint16_t(words[i] >> 16);
     else
       std::memcpy(to + 2 * begin, words + begin, size_t(end - begin) * sizeof(float));
@@ -114,16 +105,6 @@ void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const fl
                        accumulate || k > 0);
 }
 
-void Panels::share(Team& team, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, const float* bias, bool accumulate) const {
-  const int64_t block = block_rows();
-  team.share((rows + block - 1) / block * count(), [&](int64_t job) {
-    const int64_t first = job / count() * block, last = std::min(rows, first + block), i = job % count();
-    multiply_some(i, 1, last - first, x + first * x_row, x_row, y + first * y_row + i * kWidth, y_row, accumulate);
-    if (bias)
-      for (int64_t r = first; r < last; ++r) kernels::add_row(y + r * y_row + i * kWidth, bias + i * kWidth, std::min(kWidth, columns_ - i * kWidth));
-  });
-}
-
 void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
                            bool accumulate) const {
   FOIL_CHECK(data_.scalar_type() == at::kFloat);
@@ -139,7 +120,16 @@ at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const 
   at::Tensor y = at::empty({rows, columns_}, x.options().requires_grad(false));
   const float *xp = x.const_data_ptr<float>(), *bp = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   float* yp = y.mutable_data_ptr<float>();
-  Team::run([&](Team& team) { share(team, rows, xp, rows_, yp, columns_, bp, false); }, rows * rows_ * columns_ < kSerialWork);
+  const int64_t block = block_rows();
+  Team::run([&](Team& team) {
+    team.share((rows + block - 1) / block * count(), [&](int64_t job) {
+      const int64_t first = job / count() * block, last = std::min(rows, first + block), i = job % count();
+      float* to = yp + first * columns_ + i * kWidth;
+      multiply_some(i, 1, last - first, xp + first * rows_, rows_, to, columns_, false);
+      if (bp)
+        for (int64_t r = 0; r < last - first; ++r) kernels::add_row(to + r * columns_, bp + i * kWidth, std::min(kWidth, columns_ - i * kWidth));
+    });
+  }, rows * rows_ * columns_ < kSerialWork);
   return y;
 }
 

@@ -20,11 +20,9 @@ class Panels {
   // For x · wᵀ (w [N, K]) and for x · w (w [K, N]). w: any floating type, on the CPU, rows contiguous; computed in f32.
   static Panels of_transposed(const at::Tensor& w);
   static Panels of(const at::Tensor& w);
-  // x · wᵀ for weights that are read often and change seldom. Kept in bf16, half the memory to read, where that holds every weight
-  // exactly (checkpoints are mostly published so); products are the same to the bit. Taken from `memory` [bytes] at `used`, which moves
-  // on: all matrices of a model in one piece lie on huge pages, and reading them runs on from one to the next.
-  static Panels compact_of_transposed(const at::Tensor& w, const at::Tensor& memory, int64_t& used);
-  static int64_t most_bytes(const at::Tensor& w);  // that it takes
+  // x · wᵀ, in bf16 (half the memory to read) when that holds every weight exactly (checkpoints are mostly published so); products are
+  // the same to the bit. Taken from `memory` [bytes] at `used`, which moves on.
+  static Panels compact_of_transposed(const at::Tensor& w, bool bf16, const at::Tensor& memory, int64_t& used);
   // Uninitialised; filled row by row with set_row.
   Panels(int64_t rows, int64_t columns);
   void set_row(int64_t row, const float* values);
@@ -39,8 +37,6 @@ class Panels {
   void multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
   // The same for `count` panels from `first` on: their columns come out side by side in y.
   void multiply_some(int64_t first, int64_t count, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
-  // y[rows, N] (+)= x · B (+ bias [N] unless null): a phase of the team's.
-  void share(Team& team, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, const float* bias, bool accumulate) const;
   // Rows of x whose share of a panel's work stays in the cache: jobs on panels take so many at a time.
   int64_t block_rows() const;
   // y [rows, N] = x [rows, K] · B (+ bias [N]); all threads.

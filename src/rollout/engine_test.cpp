@@ -17,17 +17,21 @@ static std::shared_ptr<const text::Tokenizer> words() {
   return t;
 }
 
-// "… f64": weights that the CPU's own kernels do not take, so that what runs on an accelerator runs here.
+// "… f64": weights that the CPU's own kernels do not take, so that what runs on an accelerator runs here. "… bf16": f32 that bf16 holds,
+// as published checkpoints have it.
 static std::shared_ptr<nn::Transformer> model(const std::string& name = "llama") {
   const std::string type = name.substr(0, name.find(' '));
+  const auto says = [&](const char* kind) { return name.find(kind) != std::string::npos; };
   nn::ModelConfig c;
   c.model_type = type;
   c.vocab_size = words()->vocab_size(), c.hidden_size = 32, c.intermediate_size = 48, c.num_hidden_layers = 2;
   c.num_attention_heads = 4, c.num_key_value_heads = 2, c.head_dim = 8, c.max_position_embeddings = 128;
   c.attention_bias = type == "qwen2", c.qk_norm = type == "qwen3";
-  auto m = nn::Transformer::random(c, 5, at::kCPU, type == name ? at::kFloat : at::kDouble);
+  auto m = nn::Transformer::random(c, 5, at::kCPU, says(" f64") ? at::kDouble : at::kFloat);
   for (auto& [name, t] : m.parameters())
     if (t.dim() == 2) t.mul_(6);
+  if (says(" bf16"))
+    for (auto& [name, t] : m.parameters()) t.copy_(t.to(at::kBFloat16));
   return std::make_shared<nn::Transformer>(std::move(m));
 }
 
@@ -48,7 +52,7 @@ static std::vector<std::vector<int32_t>> tokens_of(const std::vector<Sample>& sa
 }
 
 class EngineFor : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(All, EngineFor, testing::Values("llama", "qwen2", "qwen3", "llama f64", "qwen2 f64", "qwen3 f64"));
+INSTANTIATE_TEST_SUITE_P(All, EngineFor, testing::Values("llama", "qwen2", "qwen3", "llama bf16", "qwen2 bf16", "qwen3 bf16", "llama f64", "qwen2 f64", "qwen3 f64"));
 
 TEST_P(EngineFor, GreedyEqualsTheUncachedForwardPass) {
   const auto m = model(GetParam());
@@ -86,8 +90,8 @@ TEST_P(EngineFor, LogprobsAreTheTrainers) {
   }
 }
 
-TEST(Engine, DeterministicSamplesDoNotDependOnOrderBatchMemoryOrThreads) {
-  const auto m = model();
+static void expect_samples_that_depend_on_nothing_else(const std::string& name) {
+  const auto m = model(name);
   EngineOptions wide, narrow;
   narrow.max_sequences = 3, narrow.block_tokens = 4, narrow.prefill_tokens = 5;
   auto r = request(7, 4, 1.0);
@@ -105,6 +109,10 @@ TEST(Engine, DeterministicSamplesDoNotDependOnOrderBatchMemoryOrThreads) {
   r.first_sample_id = 2;
   r.samples_per_prompt = 1;
   EXPECT_EQ(a.generate(r)[6].token_ids, first[2].token_ids);
+}
+
+TEST(Engine, DeterministicSamplesDoNotDependOnOrderBatchMemoryOrThreads) {
+  for (const char* name : {"llama", "llama bf16"}) expect_samples_that_depend_on_nothing_else(name);
 }
 
 TEST(Engine, FixedShapesGiveTheSamplesOfTheOwnKernels) {

@@ -67,17 +67,20 @@ Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params
   }
   floor = top_p_floor(scratch, p.data(), vocab, floor, params.top_p, total);
   if (params.min_p > 0) floor = std::max(floor, params.min_p * double(*std::max_element(p.begin(), p.end())));
-  double mass = 0;
-  for (int64_t i = 0; i < vocab; ++i)
-    if (double(p[size_t(i)]) >= floor) mass += p[size_t(i)];
-  const double target = uniform * mass;
+  thread_local std::vector<double> chunks;
+  chunks.resize(size_t((vocab + nn::kernels::kSumChunk - 1) / nn::kernels::kSumChunk));
+  const double mass = nn::kernels::chunk_sums(p.data(), vocab, float(floor), chunks.data()), target = uniform * mass;
   double sum = 0;
+  size_t chunk = 0;
+  while (chunk + 1 < chunks.size() && sum + chunks[chunk] <= target) sum += chunks[chunk++];
   int32_t token = -1;
-  for (int64_t i = 0; i < vocab; ++i) {
-    if (double(p[size_t(i)]) < floor || p[size_t(i)] == 0) continue;
+  for (int64_t i = int64_t(chunk) * nn::kernels::kSumChunk; i < vocab; ++i) {
+    if (p[size_t(i)] < float(floor) || p[size_t(i)] == 0) continue;
     token = int32_t(i);
     if ((sum += p[size_t(i)]) > target) break;
   }
+  for (int64_t i = int64_t(chunk) * nn::kernels::kSumChunk; token < 0 && i-- > 0;)  // rounding: the chunks behind hold nothing
+    if (p[size_t(i)] >= float(floor) && p[size_t(i)] > 0) token = int32_t(i);
   FOIL_CHECK(token >= 0, "no token can be drawn: the logits are not finite");
   const bool whole = floor <= 0;
   return {token, whole ? logits[token] * scale - lse : logits[token] * scale - lse - float(std::log(mass))};

@@ -1,0 +1,111 @@
+#include "nn/packed_matrix.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "base/error.h"
+#include "nn/kernels.h"
+#include "nn/team.h"
+
+namespace foil::nn {
+
+namespace {
+
+constexpr int64_t kSplitBytes = 1 << 20;    // of split rows that stay in the second cache while panels pass by
+constexpr int64_t kSerialWork = 1 << 18;    // multiply-adds below which waking threads costs more than it saves
+
+bool bf16_holds(const at::Tensor& w) {
+  const auto* words = static_cast<const uint32_t*>(w.const_data_ptr());
+  std::atomic<bool> exact{true};
+  at::parallel_for(0, w.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
+    uint32_t low = 0;
+    for (int64_t i = begin; i < end; ++i) low |= words[i] & 0xffff;
+    if (low) exact = false;
+  });
+  return exact;
+}
+
+}  // namespace
+
+int64_t PackedMatrix::most_bytes(const at::Tensor& w) {
+  const int64_t panels = (w.size(0) + Panels::kWidth - 1) / Panels::kWidth;
+  return panels * std::max(w.size(1) * Panels::kWidth * int64_t(sizeof(float)), tiles::panel_size(w.size(1)) * int64_t(sizeof(uint16_t))) + 64;
+}
+
+int64_t PackedMatrix::split_halves(int64_t rows, int64_t depth) { return tiles::blocks(rows, tiles::kRows) * tiles::split_size(depth); }
+
+PackedMatrix::PackedMatrix(const at::Tensor& weight, const at::Tensor& memory, int64_t& used) : depth_(weight.size(1)), columns_(weight.size(0)) {
+  FOIL_CHECK(weight.dim() == 2 && weight.is_cpu());
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
+  const bool exact = bf16_holds(w);
+  if (!exact || !tiles::available()) {
+    panels_ = Panels::compact_of_transposed(w, exact, memory, used);
+    return;
+  }
+  used = (used + 63) / 64 * 64;
+  const int64_t size = tiles::panel_size(depth_);
+  const int64_t taken = panels() * size * int64_t(sizeof(uint16_t));
+  tiles_ = memory.narrow(0, used, taken).view(at::kBFloat16).view({panels(), size});
+  used += taken;
+  auto* to = static_cast<uint16_t*>(tiles_.mutable_data_ptr());
+  const float* from = w.const_data_ptr<float>();
+  at::parallel_for(0, panels(), std::max<int64_t>(1, (1 << 16) / size), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      tiles::pack(std::min(Panels::kWidth, columns_ - i * Panels::kWidth), depth_, from + i * Panels::kWidth * depth_, depth_, to + i * size);
+  });
+}
+
+int64_t PackedMatrix::block_rows() const {
+  if (!tiled()) return panels_.block_rows();
+  constexpr int64_t kStep = 2 * tiles::kRows;
+  return std::max(kStep, kSplitBytes / (split_halves(kStep, depth_) * int64_t(sizeof(uint16_t))) * kStep);
+}
+
+PackedMatrix::Rows PackedMatrix::ready(Team& team, int64_t rows, const float* x, int64_t x_row, uint16_t* buffer) const {
+  if (!tiled()) return {rows, x, x_row, nullptr};
+  const int64_t size = tiles::split_size(depth_);
+  team.share(tiles::blocks(rows, tiles::kRows), [&](int64_t block) {
+    const int64_t first = block * tiles::kRows;
+    tiles::split(std::min(tiles::kRows, rows - first), depth_, x + first * x_row, x_row, buffer + block * size);
+  });
+  return {rows, x, x_row, buffer};
+}
+
+void PackedMatrix::multiply(const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row, bool accumulate) const {
+  if (!tiled()) {
+    panels_.multiply_some(panel, 1, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row, accumulate);
+    return;
+  }
+  const auto* weights = static_cast<const uint16_t*>(tiles_.const_data_ptr()) + panel * tiles::panel_size(depth_);
+  tiles::multiply(last - first, std::min(Panels::kWidth, columns_ - panel * Panels::kWidth), depth_, rows.parts + first / tiles::kRows * tiles::split_size(depth_), weights, y,
+                  y_row, accumulate);
+}
+
+void PackedMatrix::share(Team& team, const Rows& rows, float* y, int64_t y_row, const float* bias, bool accumulate) const {
+  const int64_t block = block_rows();
+  team.share((rows.count + block - 1) / block * panels(), [&](int64_t job) {
+    const int64_t first = job / panels() * block, last = std::min(rows.count, first + block), i = job % panels();
+    float* to = y + first * y_row + i * Panels::kWidth;
+    multiply(rows, first, last, i, to, y_row, accumulate);
+    if (bias)
+      for (int64_t r = 0; r < last - first; ++r) kernels::add_row(to + r * y_row, bias + i * Panels::kWidth, std::min(Panels::kWidth, columns_ - i * Panels::kWidth));
+  });
+}
+
+at::Tensor PackedMatrix::linear(const at::Tensor& x_in) const {
+  const at::Tensor x = x_in.contiguous();
+  FOIL_CHECK(x.dim() == 2 && x.size(1) == depth_ && x.scalar_type() == at::kFloat);
+  const int64_t count = x.size(0);
+  at::Tensor y = at::empty({count, columns_}, x.options().requires_grad(false));
+  const at::Tensor buffer = at::empty({tiled() ? split_halves(count, depth_) : 0}, at::kBFloat16);
+  const float* xp = x.const_data_ptr<float>();
+  float* yp = y.mutable_data_ptr<float>();
+  auto* parts = static_cast<uint16_t*>(buffer.mutable_data_ptr());
+  Team::run([&](Team& team) { share(team, ready(team, count, xp, depth_, parts), yp, columns_, nullptr, false); }, count * depth_ * columns_ < kSerialWork);
+  return y;
+}
+
+}  // namespace foil::nn

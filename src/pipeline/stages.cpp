@@ -259,11 +259,11 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
 
 // How far the labels of pairs can be trusted, into scores["label"] of each; nothing where that cannot be measured.
 static void label_pairs(StageRun& run, const std::vector<Sample>& own, std::vector<Pair>& pairs) {
-  const RewardModelSection& s = run.recipe.reward_model;
-  const auto unseen = [&](const std::string& id) {  // by the reward model; a given one is taken to be another's
-    return !s.use.empty() || train::held_out(id, s.train.loop.validation_share, mix64(run.recipe.seed, hash64("reward_model")));
-  };
-  const auto measured = eval::verdict_reliability(own, unseen);
+  std::set<std::string> learnt;  // by the reward model, less what it held out for its validation
+  const auto held_out = [&](const std::string& id) { return train::held_out(id, run.recipe.reward_model.train.loop.validation_share, mix64(run.recipe.seed, hash64("reward_model"))); };
+  for (const auto& x : by_reward_model(run, own).learnt)
+    if (!held_out(x.problem_id)) learnt.insert(x.problem_id);
+  const auto measured = eval::verdict_reliability(own, [&](const std::string& id) { return !learnt.contains(id); });
   run.facts["label_problems"] = measured.problems;
   if (!measured.order) return;
   run.facts["label"] = *measured.order;

@@ -164,7 +164,7 @@ def step_judge(verdict):
 
 def right_step_share(folder):
     values = [m["value"] for m in records(folder / "metrics.jsonl") if m["stage"] == "bcpg_steps" and m["name"] == "right_step_share"]
-    check(1 <= len(values) <= 2, f"right_step_share of each step: {values}")  # a step without a punished sample has none
+    check(len(values) == 2, f"right_step_share of each step: {values}")
     return values
 
 

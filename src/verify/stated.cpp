@@ -47,6 +47,8 @@ Span without_marks(std::string_view text, Span s) {
 
 namespace {
 
+bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
+
 constexpr std::string_view kVerbs[] = {"is", "are", "equals", "be", "was"};
 
 // Where "negative " or "minus " begins in front of `at`; `at` itself where neither does.
@@ -141,6 +143,20 @@ Span without_explanation(std::string_view text, Span s) {
   return s;
 }
 
+// "is less than 12", "greater than 12": a bound that is not attained; "no more than 12" is.
+bool bounded(std::string_view before) {
+  constexpr std::string_view kThan = " than";
+  if (!ends_with(before, kThan)) return false;
+  before.remove_suffix(kThan.size());
+  for (const std::string_view word : {"less", "greater", "more", "fewer", "larger", "smaller", "bigger"}) {
+    if (!ends_with(before, word)) continue;
+    before.remove_suffix(word.size());
+    if (ends_with(before, "strictly ")) before.remove_suffix(9);
+    return before.empty() || std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view verb) { return ends_with(before, " " + std::string(verb) + " "); });
+  }
+  return false;
+}
+
 // Words that make another value of the number they touch: "12 times 3", "the square root of 12", "not 12". A number after which more
 // is counted ("12 times as many", "12 more apples") stands for itself.
 bool altered(std::string_view text, Span sentence, Span number) {
@@ -160,6 +176,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than", "raised to", "raised to the power", "goes to", "tends to", " base", "log base",
                                        "numbers greater than", "numbers less than", "numbers more than", "integers greater than", "integers less than", "values greater than", "values less than", "squared plus", "cubed plus", "squared minus", "cubed minus"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
+  if (bounded(head)) return true;
   // "ln 2 + ipi / 3": the end of a sum or quotient
   if (head.size() > 1 && (head.back() == '+' || head.back() == '/')) {
     const size_t left = head.find_last_not_of(' ', head.size() - 2);
@@ -302,8 +319,6 @@ Span predicate(std::string_view text, Span s) {
     if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
   return tail;
 }
-
-bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
 
 // "cannot be 12", "is never 12"
 bool denied(std::string_view before_verb) {
@@ -461,6 +476,18 @@ std::optional<Span> proportion(std::string_view text, Span s) {
   return std::nullopt;
 }
 
+// "It takes 90 minutes, or 1.5 hours", "12 or 13 apples": both.
+std::optional<Span> alternatives(std::string_view text, Span s, Span number) {
+  constexpr std::string_view kOr = " or ";
+  if (!ends_with(text.substr(s.begin, number.begin - s.begin), kOr)) return std::nullopt;
+  const Span other = last_number_in(text, {s.begin, number.begin - kOr.size()});
+  if (other.begin == other.end || text.substr(other.end, number.begin - other.end).find_first_not_of(", or") != std::string_view::npos) return std::nullopt;
+  const Span both{other.begin, number.end};
+  const bool part = ends_with(text.substr(s.begin, other.begin - s.begin), "and ");  // "1 hour and 30 minutes, or 90 minutes"
+  if (part || !reads(text, both)) return std::nullopt;
+  return altered(text, s, both) ? s : both;
+}
+
 // "It takes 1.5 hours (90 minutes)": both, where one is said twice.
 std::optional<Span> said_twice(std::string_view text, Span number) {
   const size_t open = text.find('(', number.end), close = open == std::string_view::npos ? open : text.find(')', open);
@@ -489,6 +516,7 @@ std::optional<Span> number_stated(std::string_view text, Span s) {
       if (const Span other = last_number_in(text, {s.begin, number.begin}); other.begin < other.end) number = other;
   if (number.begin == number.end) return std::nullopt;
   if (const auto twice = said_twice(text, number)) return twice;
+  if (const auto both = alternatives(text, s, number)) return both;
   if (inside_call(text, s, number.begin) || altered(text, s, number)) return std::nullopt;
   return number;
 }

@@ -81,6 +81,7 @@ class Parser {
   }
   const Expr* statement(bool top);
   static bool says_domain(const Expr& e) { return e.is(Kind::kRelation) && e.count == 2 && e.name == "e" && e[0].is(Kind::kSymbol) && e[1].is(Kind::kSymbol) && e[1].name.substr(0, 4) == "set:"; }
+  void note_integer(const Expr& e, const Expr& domain);
   void skip_to_conclusion();
   void skip_remark();
   static bool says_range(const Expr& e, const Expr& range);
@@ -130,6 +131,7 @@ class Parser {
   const Expr* bracket();
   // Is there a comma or semicolon at this bracket's own level?
   bool has_comma_before_close() const;
+  bool closes_outwards() const;
   const Expr* absolute();
   // Written out for up to four rows; larger ones stay a name.
   const Expr* determinant(const Expr* m);
@@ -165,6 +167,7 @@ class Parser {
   static bool ends_name(const Lexeme& t);
   static bool is_function_letter(std::string_view w);
   bool is_application(std::string_view w) const;
+  bool applied_to_one(std::string_view name) const;
   const Expr* application(const Expr* head);
   const Expr* text();
   const Expr* word_node(const std::string& folded, std::string_view original);
@@ -193,6 +196,7 @@ class Parser {
   bool comma_ambiguous_ = false;
   size_t longest_word_ = 0;
   std::string last_number_;
+  std::string_view integer_;  // k of "…, k ∈ ℤ"
 };
 
 }  // namespace foil::verify

@@ -112,7 +112,7 @@ bool Parser::starts_factor() const {
     case Token::kText: return t.text == "cis";
     case Token::kNumber: case Token::kOpen: case Token::kBegin: case Token::kSetOpen: return true;
     case Token::kWord: return !separator() && !at_remark() && !((t.text == "U" && joins_sets()) || t.text == "union" || t.text == "in" || t.text == "intersect");
-    case Token::kPunct: return t.op == '(' || (t.op == '[' && !french_open_) || (t.op == '|' && !abs_open_);
+    case Token::kPunct: return t.op == '(' || (t.op == '[' && !french_open_ && !closes_outwards()) || (t.op == '|' && !abs_open_);
     case Token::kCommand:
       if (t.text == "rangle" || t.text == "rfloor" || t.text == "rceil" || t.text == "cup" || t.text == "cap" || t.text == "bigcup" || t.text == "setminus" || t.text == "smallsetminus" || t.text == "backslash" || t.text == "pm" ||
           t.text == "mp" || t.text == "choose" || t.text == "to" || t.text == "rightarrow" || t.text == "Rightarrow" || t.text == "implies" || t.text == "iff" || t.text == "over" || t.text == "atop" || t.text == "therefore" ||
@@ -302,8 +302,7 @@ const Expr* Parser::postfix(const Expr* base) {
       base = subscripted(base);
       continue;
     }
-    // I(0) is a value of I: nobody multiplies by a written zero
-    if (base->is(Kind::kSymbol) && at_op('(') && !cur().space_before && peek().type == Token::kNumber && peek().text == "0" && peek(2).type == Token::kPunct && peek(2).op == ')') {
+    if (base->is(Kind::kSymbol) && applied_to_one(base->name)) {
       base = application(base);
       continue;
     }

@@ -58,7 +58,7 @@ const Expr* Parser::set() {
   const Comma comma = std::exchange(mode_.comma, Comma::kSeparator);
   std::vector<const Expr*> items;
   // {x | condition}, {x : condition}, {x ∈ ℝ | condition}
-  if (at(Token::kWord) || at(Token::kOpen) || at_op('(')) {
+  if (at(Token::kNumber) || at_command("frac") || at(Token::kWord) || at(Token::kOpen) || at_op('(')) {
     size_t j = i_;
     int depth = 0;
     bool bar = false;
@@ -75,7 +75,9 @@ const Expr* Parser::set() {
     bool value_inside = false;
     for (size_t k = i_; k < j; ++k)
       if (t_[k].type == Token::kNumber) value_inside = true;
-    if (bar && !value_inside) {
+    const bool runs = bar && j + 2 < t_.size() && t_[j + 1].type == Token::kWord && t_[j + 2].type == Token::kRelation && t_[j + 2].op == 'e';
+    if (runs && value_inside) t_[j].op = ':';  // {2k + 1 | k ∈ ℤ}
+    if (bar && !value_inside && !at_command("frac")) {
       abs_open_ = true;  // the bar ends the head
       set_operations();
       const Expr* domain = nullptr;
@@ -122,7 +124,7 @@ const Expr* Parser::bracket() {
   std::vector<const Expr*> items;
   char close = 0;
   while (true) {
-    if (at_op(')') || at_op(']') || (open == ']' && at_op('['))) {
+    if (at_op(')') || at_op(']') || (open == ']' && at_op('[')) || closes_outwards()) {
       close = cur().op;
       next();
       break;
@@ -137,7 +139,7 @@ const Expr* Parser::bracket() {
     }
     if (at(Token::kEnd) || at(Token::kBad)) fail_at(open_token, "unbalanced brackets");
     items.push_back(relation());
-    if (!separator() && !at_op(')') && !at_op(']') && !at_op('[')) {
+    if (!separator() && !at_op(')') && !at_op(']') && !at_op('[') && !closes_outwards()) {
       if (at(Token::kEnd)) fail_at(open_token, "unbalanced brackets");
       fail("unexpected " + describe());
     }
@@ -157,9 +159,16 @@ const Expr* Parser::bracket() {
   Expr* e = arena_.make(Kind::kTuple, items.data(), items.size());
   char name[2] = {open, close};
   if (open == ']') name[0] = '(';  // ]a, b[
-  if (open == ']' && close == '[') name[1] = ')';
+  if (close == '[') name[1] = ')';
   e->name = arena_.copy({name, 2});
   return e;
+}
+
+// At the last bracket of [0, 2[: nothing that it could open follows.
+bool Parser::closes_outwards() const {
+  if (!at_op('[')) return false;
+  const Lexeme& after = peek();
+  return after.type == Token::kEnd || (after.type == Token::kCommand && (after.text == "cup" || after.text == "cap"));
 }
 
 bool Parser::has_comma_before_close() const {

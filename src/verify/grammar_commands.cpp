@@ -153,8 +153,9 @@ const Expr* Parser::function(Fn fn, std::string_view name) {
   } else {
     args.push_back(bare_argument());
   }
-  const size_t n = args.size();
   const bool many = fn == Fn::kMax || fn == Fn::kMin || fn == Fn::kGcd || fn == Fn::kLcm;
+  if (many && args.size() == 1 && args[0]->is(Kind::kSet) && args[0]->count > 1) args.assign(args[0]->args, args[0]->args + args[0]->count);  // \max\{a, b\}
+  const size_t n = args.size();
   const bool two = fn == Fn::kBinomial;
   if (fn == Fn::kLog && n == 2 && !base) {
     base = args[1];

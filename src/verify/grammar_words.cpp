@@ -328,6 +328,17 @@ bool Parser::is_application(std::string_view w) const {
   return j > i_ + 1 && j + 1 < t_.size() && t_[j].type == Token::kPunct && t_[j].op == ')' && t_[j + 1].type == Token::kRelation && t_[j + 1].op == '=';
 }
 
+// At "(0)" or "(x)" alone behind a name: I(0) and y(x) are values of a function, nobody brackets such a factor.
+bool Parser::applied_to_one(std::string_view name) const {
+  if (i_ == 0 || !at_op('(') || cur().space_before || peek(2).type != Token::kPunct || peek(2).op != ')') return false;
+  const Lexeme &argument = peek(), &before = t_[i_ - 1];
+  if (before.type == Token::kPunct && before.op == ')') return false;  // (a)(b)
+  if (argument.type == Token::kNumber) return argument.text == "0";
+  const auto op = [&](size_t n, char sign) { return peek(n).type == Token::kPunct && peek(n).op == sign; };
+  const bool power = op(3, '^'), factors = op(3, '(') && op(5, ')');  // a(b)^2, a(b)(c)
+  return argument.type == Token::kWord && argument.text.size() == 1 && argument.text != name && !power && !factors;
+}
+
 const Expr* Parser::application(const Expr* head) {
   const Expr* inner = bracket();
   Expr* e = inner->is(Kind::kTuple) ? arena_.make(Kind::kCall, inner->args, inner->count) : arena_.make(Kind::kCall, &inner, 1);

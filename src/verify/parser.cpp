@@ -20,6 +20,7 @@ Parsed Parser::run() {
   }
   out.comma_ambiguous = comma_ambiguous_;
   out.longest_word = longest_word_;
+  out.integer = integer_;
   return out;
 }
 
@@ -78,6 +79,12 @@ bool Parser::says_range(const Expr& e, const Expr& range) {
   return holds(e[1]) && (indexed || (e[0].is(Kind::kCall) && holds(e[0])));
 }
 
+// "x = π/4 + kπ, k ∈ ℤ" says the same by any other name than k; "x = 2, x ∈ ℤ" does not.
+void Parser::note_integer(const Expr& e, const Expr& domain) {
+  const bool solved = e.is(Kind::kRelation) && any(e[0], [&](const Expr& x) { return x.is(Kind::kSymbol) && x.name == domain[0].name; });
+  if (domain[1].name == "set:Z" && !solved) integer_ = domain[0].name;
+}
+
 const Expr* Parser::statement(bool top) {
   Deeper deeper(*this);
   struct Level {
@@ -115,6 +122,7 @@ const Expr* Parser::statement(bool top) {
       fail("text after the full stop");
     }
     items.push_back(relation());
+    if (top && items.size() == 2 && groups.empty() && says_domain(*items[1])) note_integer(*items[0], *items[1]);
     if (top && items.size() + groups.size() > 1 && (says_domain(*items.back()) || (items.size() == 2 && says_range(*items[0], *items[1])))) items.pop_back();  // "kπ, k ∈ ℤ"; "a_n = 2^n, n ≥ 1"
     if (top && (at_remark() || (at_op('(') && peek().type == Token::kWord && peek(2).type == Token::kRelation))) {
       skip_remark();

@@ -23,6 +23,7 @@ struct Parsed {
   std::string problem;
   size_t where = 0;            // byte offset of the problem
   bool comma_ambiguous = false;  // another comma mode may read differently
+  std::string_view integer;    // the k of "π/4 + kπ, k ∈ ℤ"; "": none
   size_t longest_word = 0;       // letters of the longest run taken as a product although it could be a word; 0: none
 };
 

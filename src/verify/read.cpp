@@ -6,6 +6,7 @@
 #include "verify/lexer.h"
 #include "verify/parser.h"
 #include "verify/reading.h"
+#include "verify/relations.h"
 #include "verify/respell.h"
 #include "verify/words.h"
 
@@ -253,6 +254,14 @@ bool zero_group(std::string_view s) {
   for (size_t i = 1; i + 2 < s.size(); ++i)
     if (s[i] == ',' && digit(s[i - 1]) && s[i + 1] == '0' && digit(s[i + 2])) return true;
   return false;
+}
+
+// C(9, 4), P(9, 4) as numbers of combinations and permutations; null where it is neither. Beside a point it stays the point.
+const Expr* combinations_called(const Expr& e, Arena& arena) {
+  if (!e.is(Kind::kMul) || e.count != 2 || !e[0].is(Kind::kSymbol) || (e[0].name != "C" && e[0].name != "P") || !e[1].is(Kind::kTuple) || e[1].count != 2 || e[1].name != "()") return nullptr;
+  const Expr *n = &e[1][0], *k = &e[1][1];
+  const Expr* combinations = arena.call(Fn::kBinomial, {n, k});
+  return e[0].name == "C" ? combinations : arena.mul(combinations, arena.call(Fn::kFactorial, {k}));
 }
 
 // Nothing but words, two of them of four letters or more.
@@ -518,7 +527,7 @@ void read(Reading::Node& node, std::string_view source, int depth) {
     node.tree = t;
     if (certain) return;
   }
-  if (s.size() <= 40 && (letter(s[0]) || digit(s[0])) && std::count_if(s.begin(), s.end(), letter) >= 3) {
+  if (s.size() <= 40 && (letter(s[0]) || digit(s[0]) || s.substr(0, 6) == "\\text{") && std::count_if(s.begin(), s.end(), letter) >= 3) {
     if (const int md = month_day(fold(s))) {
       Expr* date = arena.make(Kind::kDate);
       date->index = md;
@@ -569,7 +578,8 @@ void read(Reading::Node& node, std::string_view source, int depth) {
         node.others.push_back({q.tree, use});
       }
     }
-    // "m" after a number in LaTeX, or a letter run that may be a product
+    if (!p.integer.empty()) node.others.push_back({rename(*p.tree, p.integer, "k of ℤ", arena), 'i'});
+    if (const Expr* count = combinations_called(*p.tree, arena)) node.others.push_back({count, 'd'});
     return;
   }
   if (p.tree && s[0] == '-' && s.find(' ') == std::string_view::npos) {  // −LQSX is not LQSX

@@ -12,7 +12,7 @@ namespace foil::verify {
 struct Alternative {
   const Expr* tree;
   // When it may be used: 'l' against an enumeration, 'd' against a scalar, 'p' against anything but words, 'r' against a ratio or
-  // scalar, 'u' against a quantity, 'c' against anything but a choice, 'a' always.
+  // scalar, 'u' against a quantity, 'i' against another 'i', 'c' against anything but a choice, 'a' always.
   char use;
 };
 

@@ -41,6 +41,11 @@ bool is_name(const Expr& e) {
   }
 }
 
+// 2k + 1 : k ∈ ℤ, the inside of a set; its name is bound.
+bool runs_through(const Expr& e) { return e.is(Kind::kRelation) && e.name == "e" && e[0].is(Kind::kRatio) && e[0].count == 2 && e[0][1].is(Kind::kSymbol); }
+
+}  // namespace
+
 const Expr* rename(const Expr& e, std::string_view from, std::string_view to, Arena& arena) {
   if (e.is(Kind::kSymbol) && e.name == from) return arena.symbol(to);
   if (e.count == 0) return &e;
@@ -51,8 +56,6 @@ const Expr* rename(const Expr& e, std::string_view from, std::string_view to, Ar
   arena.set_args(copy, args.data(), args.size());
   return copy;
 }
-
-}  // namespace
 
 std::optional<Labelled> label(const Expr& e, Comparison& c) {
   if (!e.is(Kind::kRelation)) return std::nullopt;
@@ -93,6 +96,7 @@ std::optional<Labelled> label(const Expr& e, Comparison& c) {
 std::optional<bool> compare_relations(const Expr& g, const Expr& a, Comparison& c) {
   const bool gr = g.is(Kind::kRelation), ar = a.is(Kind::kRelation);
   if (!gr && !ar) return std::nullopt;
+  if (runs_through(g) && runs_through(a)) return equal_answers(g[1], a[1], c) && equal_answers(g[0][0], *rename(a[0][0], a[0][1].name, g[0][1].name, c.arena), c);
   const auto lg = label(g, c), la = label(a, c);
   if (gr && ar) {
     if (lg && la) {

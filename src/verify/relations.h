@@ -15,6 +15,8 @@ struct Labelled {
 // nullopt: the relation names no value.
 std::optional<Labelled> label(const Expr& e, Comparison& c);
 
+const Expr* rename(const Expr& e, std::string_view from, std::string_view to, Arena& arena);
+
 bool upper(std::string_view s);  // begins with a capital
 
 // nullopt: neither side is a relation.

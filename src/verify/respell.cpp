@@ -119,6 +119,12 @@ std::optional<std::string> combinations(std::string_view s) {
       const std::string bare = std::string(s.substr(0, i)) + s[i + wrap.size()] + std::string(s.substr(i + wrap.size() + 2));
       return combinations(bare);
     }
+  constexpr std::string_view kChoose = "choose ";
+  if (s.substr(i, kChoose.size()) == kChoose && !script) {
+    i += kChoose.size();
+    const std::string_view k = number_at(s, i);
+    return k.empty() || i != s.size() ? std::nullopt : std::optional("\\binom{" + std::string(n) + "}{" + std::string(k) + "}");
+  }
   if (i >= s.size() || (s[i] != 'C' && s[i] != 'P')) return std::nullopt;
   const bool order = s[i++] == 'P', below = i < s.size() && s[i] == '_';
   if (below) ++i;
@@ -467,18 +473,20 @@ std::optional<std::string> with_large_number_written_out(std::string_view s, int
   const bool wrapped = s.substr(word, 6) == "\\text{";
   if (wrapped) word += 6;
   while (word < s.size() && s[word] == ' ') ++word;
-  for (const auto& [name, zeros] : {std::pair<std::string_view, int>{"hundred", 2}, {"thousand", 3}, {"million", 6}, {"billion", 9}, {"trillion", 12}}) {
+  constexpr int kDozen = 1;
+  for (const auto& [name, zeros] : {std::pair<std::string_view, int>{"dozens", kDozen}, {"dozen", kDozen}, {"hundred", 2}, {"thousand", 3}, {"million", 6}, {"billion", 9}, {"trillion", 12}}) {
     const size_t end = word + name.size();
     if (s.substr(word, name.size()) != name || (end < s.size() && is_latin(s[end]))) continue;
     power = zeros;
+    std::string rest(s.substr(end));
+    if (wrapped) rest = "\\text{" + rest;
+    if (rest == "\\text{}") rest.clear();
+    if (zeros == kDozen) return std::string(s.substr(0, begin)) + "12 \\cdot " + number + rest;
     std::string digits = number.substr(0, point), decimals = point < number.size() ? number.substr(point + 1) : "";
     while (decimals.size() < static_cast<size_t>(zeros)) decimals += '0';
     digits += decimals.substr(0, static_cast<size_t>(zeros));
     decimals = decimals.substr(static_cast<size_t>(zeros));
     const size_t first = std::min(digits.find_first_not_of('0'), digits.size() - 1);
-    std::string rest(s.substr(end));
-    if (wrapped) rest = "\\text{" + rest;
-    if (rest == "\\text{}") rest.clear();
     return std::string(s.substr(0, begin)) + digits.substr(first) + (decimals.empty() ? "" : "." + decimals) + rest;
   }
   return std::nullopt;

@@ -11,7 +11,7 @@ namespace foil::verify {
 // \text{A and B} → A, B, 25 \text{ (mod } 26) → 25 \pmod{26}. nullopt: nothing of the kind.
 std::optional<std::string> respelt(std::string_view s);
 
-// "2.5 million dollars" → "2500000 dollars". The word is also a unit that may be left out ("in millions: 2.5"): `power` tells which it was.
+// "2.5 million dollars" → "2500000 dollars", "5 dozen eggs" → "12 \cdot 5 eggs". The word is also a unit that may be left out ("in millions: 2.5"): `power` tells which it was.
 std::optional<std::string> with_large_number_written_out(std::string_view s, int& power);
 
 }  // namespace foil::verify

@@ -47,6 +47,8 @@ Span without_marks(std::string_view text, Span s) {
 
 namespace {
 
+bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
+
 constexpr std::string_view kVerbs[] = {"is", "are", "equals", "be", "was"};
 
 // Where "negative " or "minus " begins in front of `at`; `at` itself where neither does.
@@ -141,6 +143,20 @@ Span without_explanation(std::string_view text, Span s) {
   return s;
 }
 
+// "is less than 12", "greater than 12": a bound that is not attained; "no more than 12" is.
+bool bounded(std::string_view before) {
+  constexpr std::string_view kThan = " than";
+  if (!ends_with(before, kThan)) return false;
+  before.remove_suffix(kThan.size());
+  for (const std::string_view word : {"less", "greater", "more", "fewer", "larger", "smaller", "bigger"}) {
+    if (!ends_with(before, word)) continue;
+    before.remove_suffix(word.size());
+    if (ends_with(before, "strictly ")) before.remove_suffix(9);
+    return before.empty() || std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view verb) { return ends_with(before, " " + std::string(verb) + " "); });
+  }
+  return false;
+}
+
 // Words that make another value of the number they touch: "12 times 3", "the square root of 12", "not 12". A number after which more
 // is counted ("12 times as many", "12 more apples") stands for itself.
 bool altered(std::string_view text, Span sentence, Span number) {
@@ -160,6 +176,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than", "raised to", "raised to the power", "goes to", "tends to", " base", "log base",
                                        "numbers greater than", "numbers less than", "numbers more than", "integers greater than", "integers less than", "values greater than", "values less than", "squared plus", "cubed plus", "squared minus", "cubed minus"})
     if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
+  if (bounded(head)) return true;
   // "ln 2 + ipi / 3": the end of a sum or quotient
   if (head.size() > 1 && (head.back() == '+' || head.back() == '/')) {
     const size_t left = head.find_last_not_of(' ', head.size() - 2);
@@ -177,8 +194,8 @@ bool altered(std::string_view text, Span sentence, Span number) {
 }
 
 // "So he takes 9+2 = 11 seconds to run 100 meters", "There are 33 ounces of cereal in those 3 boxes": the result of the computation, or
-// what there is, unless the sentence goes on to another statement. Empty: neither.
-Span computed(std::string_view text, Span s) {
+// what there is, unless the sentence goes on to another statement.
+std::optional<Span> computed(std::string_view text, Span s) {
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   size_t from = std::string_view::npos;
   bool there = false;
@@ -193,22 +210,23 @@ Span computed(std::string_view text, Span s) {
         there = true;
       }
   }
-  if (from == std::string_view::npos) return {s.begin, s.begin};
+  if (from == std::string_view::npos) return std::nullopt;
   size_t i = from;
   while (i < sentence.size() && (sentence[i] == ' ' || sentence[i] == '$' || sentence[i] == '-')) ++i;
-  if (i >= sentence.size() || !is_digit(sentence[i]) || i > from + 4) return {s.begin, s.begin};
+  if (i >= sentence.size() || !is_digit(sentence[i]) || i > from + 4) return std::nullopt;
   size_t end = i;
   while (end < sentence.size() && (is_digit(sentence[end]) || ((sentence[end] == ',' || sentence[end] == '.') && end + 1 < sentence.size() && is_digit(sentence[end + 1])))) ++end;
   const std::string_view rest = sentence.substr(end);
-  if (rest.empty() || rest[0] == '/' || rest[0] == ':' || rest[0] == '^' || rest[0] == '!' || rest.find_first_of("=+*/<>;") != std::string_view::npos || rest.substr(0, 2) == "x " || rest.substr(0, 2) == " x" || rest.substr(0, 2) == " -") return {s.begin, s.begin};
+  if (rest.empty() || rest[0] == '/' || rest[0] == ':' || rest[0] == '^' || rest[0] == '!' || rest.find_first_of("=+*/<>;") != std::string_view::npos || rest.substr(0, 2) == "x " || rest.substr(0, 2) == " x" || rest.substr(0, 2) == " -") return std::nullopt;
   for (const std::string_view more : {", ", " so ", " then ", " leaving ", " leaves ", " left ", " is ", " are ", " was ", " but ", " and ", " each", " per ", " more than "})
-    if (rest.find(more) != std::string_view::npos && !(there && (more == " are " || more == " is ") && rest.find(" that ") != std::string_view::npos)) return {s.begin, s.begin};
+    if (rest.find(more) != std::string_view::npos && !(there && (more == " are " || more == " is ") && rest.find(" that ") != std::string_view::npos)) return std::nullopt;
   const Span number{s.begin + i - (i > from && (sentence[i - 1] == '$' || sentence[i - 1] == '-')), s.begin + end + (rest[0] == '%')};
-  return altered(text, s, number) ? Span{s.begin, s.begin} : number;
+  if (altered(text, s, number)) return std::nullopt;
+  return number;
 }
 
-// "the square root of 144, i.e., 12", "3 times 4, or 12": words for a value, then the value. Empty: neither.
-Span worked_out(std::string_view text, Span s) {
+// "the square root of 144, i.e., 12", "3 times 4, or 12": words for a value, then the value.
+std::optional<Span> worked_out(std::string_view text, Span s) {
   const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   for (const std::string_view joint : {", i.e., ", ", i.e. ", ", that is, ", ", or "}) {
     const size_t at = sentence.find(joint);
@@ -218,181 +236,234 @@ Span worked_out(std::string_view text, Span s) {
     for (const std::string_view word : {" times ", " plus ", " minus ", " divided by ", " squared", " of "}) sum = sum || sentence.substr(0, at).find(word) != std::string_view::npos;
     if (sum && value.begin < value.end && is_digit(text[value.begin]) && !reads(text, {s.begin, s.begin + at}) && reads(text, value)) return value;
   }
-  return {s.begin, s.begin};
+  return std::nullopt;
 }
 
-}  // namespace
+// "(B) 27 is too big, so (C) 25": the option turned to.
+std::optional<Span> option_turned_to(std::string_view text, Span s) {
+  if (s.end - s.begin <= 12 || text[s.begin] != '(' || text[s.begin + 2] != ')') return std::nullopt;
+  for (const std::string_view turn : {" so (", "hus (", "herefore (", "ence ("}) {
+    const size_t at = text.substr(s.begin, s.end - s.begin).find(turn);
+    if (at == std::string_view::npos) continue;
+    const size_t letter = s.begin + at + turn.size();
+    if (letter + 1 < s.end && text[letter + 1] == ')') return Span{letter - 1, s.end};
+  }
+  return std::nullopt;
+}
 
-Span value_in(std::string_view text, Span s) {
-  s = without_marks(text, s);
-  // "(B) 27 is too big, so (C) 25"
-  if (s.end - s.begin > 12 && text[s.begin] == '(' && text[s.begin + 2] == ')')
-    for (const std::string_view turn : {" so (", "hus (", "herefore (", "ence ("})
-      if (const size_t at = text.substr(s.begin, s.end - s.begin).find(turn); at != std::string_view::npos && s.begin + at + turn.size() + 1 < s.end && text[s.begin + at + turn.size() + 1] == ')') return {s.begin + at + turn.size() - 1, s.end};
-  // "12 (no other solution exists)"
-  if (s.end - s.begin > 8 && text[s.end - 1] == ')')
-    if (const Span bare = without_explanation(text, s); bare.end < s.end && reads(text, bare) && text.substr(bare.end, s.end - bare.end).find(' ', 2) != std::string_view::npos && !is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return bare;
-  if (s.begin >= s.end || reads(text, s)) return s;
-  // "either 12 or 13" states both
+// "12 (no other solution exists)": the value before a remark of more than one word.
+std::optional<Span> before_remark(std::string_view text, Span s) {
+  if (s.end - s.begin <= 8 || text[s.end - 1] != ')') return std::nullopt;
+  const Span bare = without_explanation(text, s);
+  if (bare.end == s.end || !reads(text, bare) || text.substr(bare.end, s.end - bare.end).find(' ', 2) == std::string_view::npos) return std::nullopt;
+  if (is_digit(text[std::min(text.find('(', bare.end) + 1, text.size() - 1)])) return std::nullopt;
+  return bare;
+}
+
+// "either 12 or 13" states both.
+std::optional<Span> both_stated(std::string_view text, Span s) {
   for (const std::string_view pair : {"either ", "Either ", "both ", "Both "})
-    if (text.compare(s.begin, pair.size(), pair) == 0 && reads(text, {s.begin + pair.size(), s.end})) return {s.begin + pair.size(), s.end};
-  if (const Span again = worked_out(text, s); again.begin < again.end) return again;
-  if (const Span short_form = without_explanation(text, s); short_form.end < s.end) {
-    s = short_form;
-    if (reads(text, s)) return s;
-  }
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
-  const std::vector<Span> fs = formulas(text, s);
-  const bool any_digit = std::any_of(sentence.begin(), sentence.end(), is_digit);
-  // no words, of Latin letters or others: a formula that cannot be read
-  const bool other_script = std::any_of(sentence.begin(), sentence.end(), [](char c) {
+    if (text.compare(s.begin, pair.size(), pair) == 0 && reads(text, {s.begin + pair.size(), s.end})) return Span{s.begin + pair.size(), s.end};
+  return std::nullopt;
+}
+
+// No words, of Latin letters or others: a formula that cannot be read.
+bool without_words(std::string_view sentence) {
+  return std::none_of(sentence.begin(), sentence.end(), [](char c) {
     const auto b = static_cast<unsigned char>(c);
-    return (b >= 0xD0 && b <= 0xE1) || (b >= 0xE3 && b <= 0xED);
+    return is_latin(c) || (b >= 0xD0 && b <= 0xE1) || (b >= 0xE3 && b <= 0xED);
   });
-  if (fs.empty() && !other_script && std::none_of(sentence.begin(), sentence.end(), is_latin)) return s;
-  if (fs.empty() && !any_digit && sentence.find('\\') == std::string_view::npos) {
-    // a short answer in words
-    const auto words = static_cast<size_t>(std::count(sentence.begin(), sentence.end(), ' ')) + 1;
-    if (words <= 4) return s;
-  }
-  // "The solution is x = 2 and y = 3": several equations behind one verb belong together
+}
+
+// A short answer in words.
+bool short_phrase(std::string_view sentence) {
+  return std::none_of(sentence.begin(), sentence.end(), is_digit) && sentence.find('\\') == std::string_view::npos && std::count(sentence.begin(), sentence.end(), ' ') < 4;
+}
+
+// "The solution is x = 2 and y = 3": several equations behind one verb belong together.
+std::optional<Span> equations_behind_verb(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   for (const std::string_view verb : {" is ", " are ", ": "}) {
     const size_t at = sentence.rfind(verb);
-    if (at == std::string_view::npos || !fs.empty()) continue;
+    if (at == std::string_view::npos) continue;
     const Span tail = without_marks(text, {s.begin + at + verb.size(), s.end});
     const std::string_view several = text.substr(tail.begin, tail.end - tail.begin);
     const size_t joint = std::min(several.find(" and "), several.find(", "));
     if (joint == std::string_view::npos || several.find('=') > joint || several.find('=', joint) == std::string_view::npos || !reads(text, tail)) continue;
     return tail;
   }
-  // "…, so x = -2 or x = 1"
-  if (const size_t last = fs.empty() ? sentence.rfind(" = ") : std::string_view::npos; last != std::string_view::npos) {
-    size_t joint = 0;
-    for (const std::string_view word : {" or ", " and "})
-      if (const size_t at = sentence.rfind(word, last); at != std::string_view::npos) joint = std::max(joint, at + 1);
-    const size_t first = joint > 1 ? sentence.rfind(" = ", joint) : std::string_view::npos;
-    if (first != std::string_view::npos && first > 0) {
-      size_t begin = first;
-      while (begin > 0 && !is_space(sentence[begin - 1])) --begin;
-      const Span several = without_marks(text, {s.begin + begin, s.end});
-      if (first - begin <= 3 && last > joint && last - joint <= 8 && reads(text, several)) return several;
-    }
-  }
-  size_t best = std::string_view::npos, denied_at = 0;
+  return std::nullopt;
+}
+
+// "…, so x = -2 or x = 1"
+std::optional<Span> joined_equations(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const size_t last = sentence.rfind(" = ");
+  if (last == std::string_view::npos) return std::nullopt;
+  size_t joint = 0;
+  for (const std::string_view word : {" or ", " and "})
+    if (const size_t at = sentence.rfind(word, last); at != std::string_view::npos) joint = std::max(joint, at + 1);
+  const size_t first = joint > 1 ? sentence.rfind(" = ", joint) : std::string_view::npos;
+  if (first == std::string_view::npos || first == 0) return std::nullopt;
+  size_t begin = first;
+  while (begin > 0 && !is_space(sentence[begin - 1])) --begin;
+  const Span several = without_marks(text, {s.begin + begin, s.end});
+  if (first - begin > 3 || last <= joint || last - joint > 8 || !reads(text, several)) return std::nullopt;
+  return several;
+}
+
+// What follows a verb, without "therefore", "exactly" and the like.
+Span predicate(std::string_view text, Span s) {
+  Span tail = without_marks(text, s);
+  for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then ", "either ", "both "})
+    if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
+  return tail;
+}
+
+// "cannot be 12", "is never 12"
+bool denied(std::string_view before_verb) {
+  for (const std::string_view word : {" not", "cannot", "n't", " never"})
+    if (ends_with(before_verb, word)) return true;
+  return false;
+}
+
+// The readable end of a sentence behind its last verb or sign outside a formula; the whole sentence where that verb denies it.
+std::optional<Span> behind_verb(std::string_view text, Span s, const std::vector<Span>& fs) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  size_t best = 0, denied_at = 0;
   for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", " it's ", "=", ": ", "≈"}) {
     const size_t at = sentence.rfind(verb);
     if (at == std::string_view::npos) continue;
     // "2 : 3" is a ratio
     if (verb[0] == ':' && at > 1 && sentence[at - 1] == ' ' && is_digit(sentence[at - 2]) && at + 2 < sentence.size() && is_digit(sentence[at + 2])) continue;
     const size_t from = s.begin + at + verb.size();
-    if (verb[0] == ' ') {  // "cannot be 12", "is never 12"
-      const std::string_view before = sentence.substr(0, at);
-      bool denied = false;
-      for (const std::string_view word : {" not", "cannot", "n't", " never"}) denied = denied || (before.size() >= word.size() && before.substr(before.size() - word.size()) == word);
-      if (denied) {
-        denied_at = std::max(denied_at, from);
-        continue;
-      }
+    if (verb[0] == ' ' && denied(sentence.substr(0, at))) {
+      denied_at = std::max(denied_at, from);
+      continue;
     }
-    bool inside = false;  // a sign inside a formula belongs to it
-    for (const Span& f : fs) inside = inside || (from > f.begin && from <= f.end);
-    if (inside) continue;
-    if (best == std::string_view::npos || from > best) {
-      Span tail = without_marks(text, {from, s.end});
-      for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then ", "either ", "both "})
-        if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
-      if (reads(text, tail)) best = from;
-    }
+    // a sign inside a formula belongs to it
+    if (std::any_of(fs.begin(), fs.end(), [&](const Span& f) { return from > f.begin && from <= f.end; })) continue;
+    if (from > best && reads(text, predicate(text, {from, s.end}))) best = from;
   }
-  if (denied_at > 0 && (best == std::string_view::npos || best < denied_at)) return s;
-  if (best != std::string_view::npos) {
-    Span tail = without_marks(text, {best, s.end});
-    for (const std::string_view filler : {"therefore ", "thus ", "just ", "simply ", "exactly ", "about ", "approximately ", "only ", "indeed ", "equal to ", "then ", "either ", "both "})
-      if (text.compare(tail.begin, filler.size(), filler) == 0) tail.begin += filler.size();
-    return tail;
+  if (denied_at > 0 && best < denied_at) return s;
+  if (best == 0) return std::nullopt;
+  return predicate(text, {best, s.end});
+}
+
+std::string_view inside(std::string_view text, Span s) { return text.substr(s.begin, s.end - s.begin); }
+std::string_view gap(std::string_view text, const std::vector<Span>& fs, size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); }
+bool is_equation(std::string_view text, Span formula) { return inside(text, formula).find('=') != std::string_view::npos; }
+bool has_digit(std::string_view formula) { return std::any_of(formula.begin(), formula.end(), is_digit); }
+
+// "and", "or", a comma between two formulas: parts of one answer.
+bool only_joins(std::string_view gap) { return std::count_if(gap.begin(), gap.end(), is_latin) <= 3 && joins(gap) && gap.find_first_of(",;ao") != std::string_view::npos; }
+
+// "The minimum is $4$, attained at $x = 1$": the number right behind the verb, before an equation. fs.size(): none.
+size_t formula_behind_verb(std::string_view text, Span s, const std::vector<Span>& fs) {
+  for (size_t k = fs.size() - 1; k-- > 0;) {
+    const std::string_view behind = gap(text, fs, k);
+    const size_t word = std::min(behind.find_first_not_of("$\\)]}* "), behind.size());
+    if (behind.substr(word, 2) != ", ") continue;
+    const std::string_view before = text.substr(s.begin, fs[k].begin - s.begin);
+    size_t end = before.size();
+    while (end > 0 && !is_latin(before[end - 1]) && before[end - 1] != '\n') --end;
+    const bool verb = std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view v) { return end > v.size() && before.substr(end - v.size(), v.size()) == v && is_space(before[end - v.size() - 1]); });
+    if (verb && !is_equation(text, fs[k]) && has_digit(inside(text, fs[k])) && is_equation(text, fs[k + 1]) && !only_joins(behind) && reads(text, fs[k])) return k;
   }
-  if (!fs.empty()) {
-    size_t first = fs.size() - 1, last = first;
-    const auto gap = [&](size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); };
-    const auto named = [&](size_t i) { return text.substr(fs[i].begin, fs[i].end - fs[i].begin).find('=') != std::string_view::npos; };
-    const auto only_joins = [&](std::string_view g) {
-      size_t letters = 0;
-      for (const char ch : g) letters += is_latin(ch);
-      return letters <= 3 && joins(g) && g.find_first_of(",;ao") != std::string_view::npos;
-    };
-    // "The minimum is $4$, attained at $x = 1$": the number right behind the verb
-    for (size_t k = fs.size() - 1; k-- > 0;) {
-      const std::string_view behind = gap(k);
-      const size_t word = std::min(behind.find_first_not_of("$\\)]}* "), behind.size());
-      if (behind.substr(word, 2) != ", ") continue;
-      const std::string_view before = text.substr(s.begin, fs[k].begin - s.begin);
-      size_t end = before.size();
-      while (end > 0 && !is_latin(before[end - 1]) && before[end - 1] != '\n') --end;
-      const bool verb = std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view v) { return end > v.size() && before.substr(end - v.size(), v.size()) == v && is_space(before[end - v.size() - 1]); });
-      const std::string_view formula = text.substr(fs[k].begin, fs[k].end - fs[k].begin);
-      if (!verb || formula.find('=') != std::string_view::npos || std::none_of(formula.begin(), formula.end(), is_digit) || !named(k + 1) || only_joins(behind) || !reads(text, fs[k])) continue;
-      first = last = k;
+  return fs.size();
+}
+
+// "$f(x) = ax + b$, where $b$ is an integer": what follows "where" describes the answer.
+size_t formula_before_where(std::string_view text, const std::vector<Span>& fs, size_t last) {
+  for (size_t k = 0; k < last; ++k)
+    if (gap(text, fs, k).find("where ") != std::string_view::npos && (is_equation(text, fs[k]) || has_digit(inside(text, fs[k])))) return k;
+  return last;
+}
+
+// "$x = -2$ or $x = 1$", "$3$ and $4$": where the enumeration that ends with the formula `last` begins.
+size_t first_of_enumeration(std::string_view text, const std::vector<Span>& fs, size_t last) {
+  constexpr size_t kMost = 64;
+  const auto left_side = [&](size_t i) {
+    const std::string_view f = inside(text, fs[i]);
+    return inside(f, trimmed(f, {0, f.find('=')}));
+  };
+  const auto named = [&](size_t i) { return is_equation(text, fs[i]); };
+  size_t first = last;
+  while (first > 0 && last - first < kMost && named(first) && named(first - 1) && left_side(first).size() <= 8 && left_side(first) == left_side(first - 1) && only_joins(gap(text, fs, first - 1))) --first;
+  while (first > 0 && last - first < kMost && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(text, fs, first - 1))) --first;
+  return first;
+}
+
+// "$28$ percent"
+Span with_percent(std::string_view text, Span s, Span value) {
+  const size_t reach = std::min(value.end + 16, s.end);
+  for (size_t end = value.end + 2; end <= reach; ++end) {
+    if (end < s.end && is_latin(text[end]) && is_latin(text[end - 1])) continue;
+    const std::string_view tail = text.substr(value.end, end - value.end);
+    if (tail.find("percent") == std::string_view::npos && tail.find('%') == std::string_view::npos) continue;
+    if (reads(text, {value.begin, end})) return {value.begin, end};
+  }
+  return value;
+}
+
+// The formula of a sentence that is its answer: the last, but for what only describes it, with those it is enumerated with.
+Span formula_stated(std::string_view text, Span s, const std::vector<Span>& fs) {
+  size_t last = std::min(formula_behind_verb(text, s, fs), fs.size() - 1);
+  last = formula_before_where(text, fs, last);
+  return with_percent(text, s, {fs[first_of_enumeration(text, fs, last)].begin, fs[last].end});
+}
+
+// LaTeX without delimiters; an escaped sign of money or per cent is none.
+bool has_latex(std::string_view sentence) {
+  for (size_t i = 0; i < sentence.size(); ++i) {
+    const bool escaped = i + 1 < sentence.size() && (sentence[i + 1] == '$' || sentence[i + 1] == '%');
+    if (sentence[i] == '^' || sentence[i] == '_' || (sentence[i] == '\\' && !escaped)) return true;
+  }
+  return false;
+}
+
+// From the first sign of mathematics on; all of it where nothing can be read.
+Span readable_end(std::string_view text, Span s) {
+  for (size_t from = text.find(' ', s.begin); from < s.end; from = text.find(' ', from + 1))
+    if (reads(text, {from + 1, s.end})) return without_marks(text, {from + 1, s.end});
+  return s;
+}
+
+// "12 distinct sequences", "2/3 Therefore, …"; "18 oder 20", "12 or 13 apples" are one of several: all of it.
+std::optional<Span> value_in_front(std::string_view text, Span s) {
+  if (!is_digit(text[s.begin]) && text[s.begin] != '-' && text[s.begin] != '(' && text[s.begin] != '$') return std::nullopt;
+  Span head = s;
+  for (size_t i = s.begin; i < s.end; ++i)
+    if (is_latin(text[i]) && i + 1 < s.end && is_latin(text[i + 1]) && (i == s.begin || !is_latin(text[i - 1]))) {
+      head.end = i;
       break;
     }
-    // "$f(x) = ax + b$, where $b$ is an integer": what follows "where" describes the answer
-    for (size_t k = 0; k + 1 < fs.size() && k < last; ++k) {
-      const std::string_view formula = text.substr(fs[k].begin, fs[k].end - fs[k].begin);
-      if (gap(k).find("where ") == std::string_view::npos || (!named(k) && std::none_of(formula.begin(), formula.end(), is_digit))) continue;
-      first = last = k;
-    }
-    // "$x = -2$ or $x = 1$"
-    const auto left_side = [&](size_t i) {
-      const std::string_view f = text.substr(fs[i].begin, fs[i].end - fs[i].begin);
-      const Span side = trimmed(f, {0, f.find('=')});
-      return f.substr(side.begin, side.end - side.begin);
-    };
-    while (first > 0 && last - first < 64 && named(first) && named(first - 1) && left_side(first).size() <= 8 && left_side(first) == left_side(first - 1) && only_joins(gap(first - 1))) --first;
-    while (first > 0 && last - first < 64 && fs[first].begin - fs[first - 1].end < 24 && !named(first) && !named(first - 1) && only_joins(gap(first - 1))) --first;
-    Span value{fs[first].begin, fs[last].end};
-    // "$28$ percent", "$5$ cm"
-    const size_t reach = std::min(value.end + 16, s.end);
-    for (size_t end = value.end + 2; end <= reach; ++end) {
-      if (end < s.end && is_latin(text[end]) && is_latin(text[end - 1])) continue;
-      const std::string_view tail = text.substr(value.end, end - value.end);
-      if (tail.find("percent") == std::string_view::npos && tail.find('%') == std::string_view::npos) continue;
-      if (reads(text, {value.begin, end})) return {value.begin, end};
-    }
-    return value;
-  }
-  const auto escaped = [&](size_t i) { return sentence[i] == '\\' && i + 1 < sentence.size() && (sentence[i + 1] == '$' || sentence[i + 1] == '%'); };
-  bool latex = false;
-  for (size_t i = 0; i < sentence.size(); ++i) latex = latex || sentence[i] == '^' || sentence[i] == '_' || (sentence[i] == '\\' && !escaped(i));
-  if (latex) {
-    // LaTeX without delimiters: from the first sign of mathematics on
-    size_t from = s.begin;
-    while (from < s.end) {
-      const size_t space_at = text.find(' ', from);
-      if (space_at == std::string_view::npos || space_at >= s.end) break;
-      from = space_at + 1;
-      if (reads(text, {from, s.end})) return without_marks(text, {from, s.end});
-    }
-    return s;
-  }
-  // "12 distinct sequences", "2/3 Therefore, …"
-  if (is_digit(text[s.begin]) || text[s.begin] == '-' || text[s.begin] == '(' || text[s.begin] == '$') {
-    Span head = s;
-    for (size_t i = s.begin; i < s.end; ++i)
-      if (is_latin(text[i]) && i + 1 < s.end && is_latin(text[i + 1]) && (i == s.begin || !is_latin(text[i - 1]))) {
-        head.end = i;
-        break;
-      }
-    head = without_marks(text, head);
-    while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
-    // "18 oder 20", "12 or 13 apples": one of several
-    const std::string_view behind = text.substr(head.end, s.end - head.end);
-    for (const std::string_view joint : {" or ", " oder ", " ou ", " o ", " und ", " et ", " y "})
-      if (behind.size() > joint.size() && behind.substr(0, joint.size()) == joint && is_digit(behind[joint.size()])) return s;
-    if (head.end < s.end && reads(text, head)) return altered(text, s, head) ? s : head;
-  }
-  if (const size_t reals = sentence.find("all real numbers except "); reals != std::string_view::npos) return {s.begin + reals, s.end};
-  // "between 4 and 6" states neither
-  if (const size_t between = sentence.rfind("between "); between != std::string_view::npos && between + 8 < sentence.size() && is_digit(sentence[between + 8]) && sentence.find(" and ", between) != std::string_view::npos) return s;
-  // "… is 3 out of 8", "… are in the ratio 1 to 3"
+  head = without_marks(text, head);
+  while (head.end > head.begin && text[head.end - 1] == ',') --head.end;
+  const std::string_view behind = text.substr(head.end, s.end - head.end);
+  for (const std::string_view joint : {" or ", " oder ", " ou ", " o ", " und ", " et ", " y "})
+    if (behind.size() > joint.size() && behind.substr(0, joint.size()) == joint && is_digit(behind[joint.size()])) return s;
+  if (head.end == s.end || !reads(text, head)) return std::nullopt;
+  return altered(text, s, head) ? s : head;
+}
+
+std::optional<Span> reals_with_exceptions(std::string_view text, Span s) {
+  const size_t reals = text.substr(s.begin, s.end - s.begin).find("all real numbers except ");
+  if (reals == std::string_view::npos) return std::nullopt;
+  return Span{s.begin + reals, s.end};
+}
+
+// "between 4 and 6" states neither: all of it.
+std::optional<Span> bounds(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const size_t between = sentence.rfind("between ");
+  if (between == std::string_view::npos || between + 8 >= sentence.size() || !is_digit(sentence[between + 8]) || sentence.find(" and ", between) == std::string_view::npos) return std::nullopt;
+  return s;
+}
+
+// "… is 3 out of 8", "… are in the ratio 1 to 3"
+std::optional<Span> proportion(std::string_view text, Span s) {
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
   for (const std::string_view joint : {" out of ", " to "}) {
     const size_t at = sentence.rfind(joint);
     if (at == std::string_view::npos || at == 0 || !is_digit(sentence[at - 1]) || at + joint.size() >= sentence.size() || !is_digit(sentence[at + joint.size()])) continue;
@@ -400,32 +471,82 @@ Span value_in(std::string_view text, Span s) {
     size_t begin = at, end = at + joint.size();
     while (begin > 0 && is_digit(sentence[begin - 1])) --begin;
     while (end < sentence.size() && is_digit(sentence[end])) ++end;
-    return {s.begin + begin, s.begin + end};
+    return Span{s.begin + begin, s.begin + end};
   }
-  if (const Span result = computed(text, s); result.begin < result.end) return result;
+  return std::nullopt;
+}
+
+// "It takes 90 minutes, or 1.5 hours", "12 or 13 apples": both.
+std::optional<Span> alternatives(std::string_view text, Span s, Span number) {
+  constexpr std::string_view kOr = " or ";
+  if (!ends_with(text.substr(s.begin, number.begin - s.begin), kOr)) return std::nullopt;
+  const Span other = last_number_in(text, {s.begin, number.begin - kOr.size()});
+  if (other.begin == other.end || text.substr(other.end, number.begin - other.end).find_first_not_of(", or") != std::string_view::npos) return std::nullopt;
+  const Span both{other.begin, number.end};
+  const bool part = ends_with(text.substr(s.begin, other.begin - s.begin), "and ");  // "1 hour and 30 minutes, or 90 minutes"
+  if (part || !reads(text, both)) return std::nullopt;
+  return altered(text, s, both) ? s : both;
+}
+
+// "It takes 1.5 hours (90 minutes)": both, where one is said twice.
+std::optional<Span> said_twice(std::string_view text, Span number) {
+  const size_t open = text.find('(', number.end), close = open == std::string_view::npos ? open : text.find(')', open);
+  if (close == std::string_view::npos || open - number.end >= 14 || close - open >= 30 || !is_digit(text[open + 1]) || !is_latin(text[close - 1])) return std::nullopt;
+  const Span twice{number.begin, close + 1};
+  if (text.substr(number.end, open - number.end).find_first_of("0123456789.,;\n=") != std::string_view::npos || !reads(text, twice)) return std::nullopt;
+  return twice;
+}
+
+// "Fraction(1, 3)": a number inside a call is part of a formula.
+bool inside_call(std::string_view text, Span s, size_t at) {
+  int depth = 0;
+  for (size_t i = at; i-- > s.begin;) {
+    if (text[i] == ')') ++depth;
+    if (text[i] == '(' && --depth < 0) return i > s.begin && is_latin(text[i - 1]);
+  }
+  return false;
+}
+
+// The last number of a sentence, unless words make another value of it.
+std::optional<Span> number_stated(std::string_view text, Span s) {
   Span number = last_number_in(text, s);
   // "There are 13 such numbers, 12 of which are even"
   for (const std::string_view part : {" of which", " of whom", " of them", " of these", " of those"})
     if (number.begin < number.end && text.substr(number.end, part.size()) == part)
       if (const Span other = last_number_in(text, {s.begin, number.begin}); other.begin < other.end) number = other;
-  // "It takes 1.5 hours (90 minutes)" says it twice
-  if (number.begin < number.end && number.end < text.size()) {
-    const size_t open = text.find('(', number.end), close = open == std::string_view::npos ? open : text.find(')', open);
-    if (close != std::string_view::npos && open - number.end < 14 && close - open < 30 && is_digit(text[open + 1]) && is_latin(text[close - 1]) && text.substr(number.end, open - number.end).find_first_of("0123456789.,;\n=") == std::string_view::npos) {
-      const Span twice{number.begin, close + 1};
-      if (reads(text, twice)) return twice;
-    }
+  if (number.begin == number.end) return std::nullopt;
+  if (const auto twice = said_twice(text, number)) return twice;
+  if (const auto both = alternatives(text, s, number)) return both;
+  if (inside_call(text, s, number.begin) || altered(text, s, number)) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Span value_in(std::string_view text, Span s) {
+  s = without_marks(text, s);
+  for (const auto stated : {option_turned_to, before_remark})
+    if (const auto value = stated(text, s)) return *value;
+  if (s.begin >= s.end || reads(text, s)) return s;
+  for (const auto stated : {both_stated, worked_out})
+    if (const auto value = stated(text, s)) return *value;
+  if (const Span short_form = without_explanation(text, s); short_form.end < s.end) {
+    s = short_form;
+    if (reads(text, s)) return s;
   }
-  // "Fraction(1, 3)": a number inside a call is part of a formula
-  int depth = 0;
-  for (size_t i = number.begin; i-- > s.begin;) {
-    if (text[i] == ')') ++depth;
-    if (text[i] == '(' && --depth < 0) {
-      if (i > s.begin && is_latin(text[i - 1])) return s;
-      break;
-    }
+  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::vector<Span> fs = formulas(text, s);
+  if (fs.empty()) {
+    if (without_words(sentence) || short_phrase(sentence)) return s;
+    for (const auto stated : {equations_behind_verb, joined_equations})
+      if (const auto value = stated(text, s)) return *value;
   }
-  return number.begin < number.end && !altered(text, s, number) ? number : s;
+  if (const auto value = behind_verb(text, s, fs)) return *value;
+  if (!fs.empty()) return formula_stated(text, s, fs);
+  if (has_latex(sentence)) return readable_end(text, s);
+  for (const auto stated : {value_in_front, reals_with_exceptions, bounds, proportion, computed, number_stated})
+    if (const auto value = stated(text, s)) return *value;
+  return s;
 }
 
 Span written_number(std::string_view text, Span s) {

@@ -38,6 +38,7 @@ bool usable(char use, const Expr& other) {
     case 'p': return !other.is(Kind::kText);
     case 'r': return !other.is(Kind::kTime);
     case 'u': return other.is(Kind::kQuantity);
+    case 'i': return false;
     case 'c': return !other.is(Kind::kChoice);
     default: return true;
   }
@@ -181,13 +182,15 @@ std::optional<Reading> without_unit_letters(const Reading& gold, const Reading& 
       unit += std::string(tail.substr(6, middle - 6)) + "/" + std::string(tail.substr(middle + 2, tail.size() - middle - 3));
       break;
     }
-    if (tail.substr(0, 4) == "\\mu ") {
-      unit += "μ";
-      k += 3;
-    } else if (tail.substr(0, 3) == "\\mu") {
-      unit += "μ";
-      k += 2;
-    } else if (rest[k] == '\\') {
+    bool sign = false;
+    for (const auto& [spelling, name] : {std::pair<std::string_view, std::string_view>{"\\mu ", "u"}, {"\\mu", "u"}, {"μ", "u"}, {"µ", "u"}, {"\\Omega", "ohm"}, {"Ω", "ohm"}, {"\\ell", "l"}})
+      if (!sign && tail.substr(0, spelling.size()) == spelling) {
+        unit += name;
+        k += spelling.size() - 1;
+        sign = true;
+      }
+    if (sign) continue;
+    if (rest[k] == '\\') {
       return std::nullopt;
     } else if (rest[k] != '{' && rest[k] != '}') {
       unit += rest[k];

@@ -11,6 +11,7 @@
 
 #include "nn/kernels.h"
 #include "nn/panels.h"
+#include "nn/tiles.h"
 
 namespace foil::bench {
 
@@ -115,8 +116,8 @@ std::string processor() {
     if (line.starts_with("flags")) flags = line.substr(colon + 2) + " ";
     if (!flags.empty()) break;
   }
-  return fmt::format("{}, {} threads{}{}{}", name, at::get_num_threads(), (flags.find(" avx2 ") != std::string::npos) ? ", AVX2" : "", (flags.find(" avx512f ") != std::string::npos) ? ", AVX-512" : "",
-                     (flags.find(" avx512_bf16 ") != std::string::npos) ? ", bf16" : "");
+  return fmt::format("{}, {} threads{}{}{}{}", name, at::get_num_threads(), (flags.find(" avx2 ") != std::string::npos) ? ", AVX2" : "", (flags.find(" avx512f ") != std::string::npos) ? ", AVX-512" : "",
+                     (flags.find(" avx512_bf16 ") != std::string::npos) ? ", bf16" : "", nn::tiles::available() ? ", AMX" : "");
 }
 
 }  // namespace foil::bench

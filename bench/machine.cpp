@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 
+#include "io/hardware.h"
 #include "nn/kernels.h"
 #include "nn/panels.h"
 #include "nn/tiles.h"
@@ -107,17 +107,10 @@ int64_t peak_memory_bytes() {
 }
 
 std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  std::string name = "unknown processor", flags;
-  for (std::string line; std::getline(in, line);) {
-    const auto colon = line.find(": ");
-    if (colon == std::string::npos) continue;
-    if (line.starts_with("model name")) name = line.substr(colon + 2);
-    if (line.starts_with("flags")) flags = line.substr(colon + 2) + " ";
-    if (!flags.empty()) break;
-  }
-  return fmt::format("{}, {} threads{}{}{}{}", name, at::get_num_threads(), (flags.find(" avx2 ") != std::string::npos) ? ", AVX2" : "", (flags.find(" avx512f ") != std::string::npos) ? ", AVX-512" : "",
-                     (flags.find(" avx512_bf16 ") != std::string::npos) ? ", bf16" : "", nn::tiles::available() ? ", AMX" : "");
+  const io::Hardware machine = io::read_hardware();
+  const auto named = [&](const char* flag, const char* name) { return std::find(machine.vector.begin(), machine.vector.end(), flag) != machine.vector.end() ? name : ""; };
+  return fmt::format("{}, {} threads{}{}{}{}", machine.cpu.empty() ? "unknown processor" : machine.cpu, at::get_num_threads(), named("avx2", ", AVX2"), named("avx512f", ", AVX-512"), named("avx512_bf16", ", bf16"),
+                     nn::tiles::available() ? ", AMX" : "");
 }
 
 }  // namespace foil::bench

@@ -101,14 +101,12 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
       norm(l.post_norm);
       const PackedMatrix& lead = l.up.tiled() ? l.up : l.gate;
       const PackedMatrix::Rows in = lead.ready(team, rows, normed, hidden, parts);
-      const int64_t block = lead.block_rows(), panels = lead.panels();
-      team.share((rows + block - 1) / block * panels, [&](int64_t job) {
-        const int64_t first = job / panels * block, n = std::min(rows, first + block) - first, column = job % panels * Panels::kWidth;
-        const int64_t columns = std::min(Panels::kWidth, inner - column);
+      share_panels(team, rows, lead.block_rows(), lead.panels(), [&](int64_t first, int64_t last, int64_t panel) {
+        const int64_t n = last - first, column = panel * Panels::kWidth, columns = std::min(Panels::kWidth, inner - column);
         if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
         float *gate = scratch.data(), *up = gate + n * Panels::kWidth;
-        l.gate.multiply(in, first, first + n, job % panels, gate, Panels::kWidth, false);
-        l.up.multiply(in, first, first + n, job % panels, up, Panels::kWidth, false);
+        l.gate.multiply(in, first, last, panel, gate, Panels::kWidth, false);
+        l.up.multiply(in, first, last, panel, up, Panels::kWidth, false);
         for (int64_t r = 0; r < n; ++r) kernels::swiglu(gate + r * Panels::kWidth, up + r * Panels::kWidth, active + (first + r) * inner + column, columns);
       });
       l.down.share(team, l.down.ready(team, rows, active, inner, parts), x, hidden, nullptr, true);

@@ -1,10 +1,10 @@
 // A Transformer's weights packed for cached decoding (nn/panels.h): made once per policy version, used for many steps.
 //
 // On the CPU the matrix products are our own over packed weights, with f32's precision whatever the weights' type (nn/packed_matrix.h):
-// nothing is packed per step, and a row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All layers of a step run in one
-// parallel region (nn/team.h). Elsewhere decode steps go
-// through nn/decode_step.h and prompts through Transformer::step. Costs one copy of the matrices, in bf16 where that holds
-// them exactly, else in f32; holds a reference to the model, whose weights must not change meanwhile.
+// nothing is packed per step, and a row's result does not depend on the rows beside it, so decoding is deterministic at full speed. All
+// layers of a step run in one parallel region (nn/team.h). Elsewhere decode steps go through nn/decode_step.h and prompts through
+// Transformer::step. Costs one copy of the matrices, in bf16 where that holds them exactly, else in f32; holds a reference to the model,
+// whose weights must not change meanwhile.
 #pragma once
 #include <ATen/ATen.h>
 

@@ -4,18 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include "base/error.h"
-#include "nn/kernels.h"
-#include "nn/team.h"
 
 namespace foil::nn {
 
 namespace {
 
-constexpr int64_t kSplitBytes = 1 << 20;    // of split rows that stay in the second cache while panels pass by
-constexpr int64_t kSerialWork = 1 << 18;    // multiply-adds below which waking threads costs more than it saves
+constexpr int64_t kSplitBytes = 1 << 20;  // of split rows that stay in the second cache while panels pass by
 
 bool bf16_holds(const at::Tensor& w) {
   const auto* words = static_cast<const uint32_t*>(w.const_data_ptr());
@@ -85,13 +81,10 @@ void PackedMatrix::multiply(const Rows& rows, int64_t first, int64_t last, int64
 }
 
 void PackedMatrix::share(Team& team, const Rows& rows, float* y, int64_t y_row, const float* bias, bool accumulate) const {
-  const int64_t block = block_rows();
-  team.share((rows.count + block - 1) / block * panels(), [&](int64_t job) {
-    const int64_t first = job / panels() * block, last = std::min(rows.count, first + block), i = job % panels();
+  share_panels(team, rows.count, block_rows(), panels(), [&](int64_t first, int64_t last, int64_t i) {
     float* to = y + first * y_row + i * Panels::kWidth;
     multiply(rows, first, last, i, to, y_row, accumulate);
-    if (bias)
-      for (int64_t r = 0; r < last - first; ++r) kernels::add_row(to + r * y_row, bias + i * Panels::kWidth, std::min(Panels::kWidth, columns_ - i * Panels::kWidth));
+    if (bias) Panels::add_bias(bias, i, columns_, last - first, to, y_row);
   });
 }
 
@@ -104,7 +97,7 @@ at::Tensor PackedMatrix::linear(const at::Tensor& x_in) const {
   const float* xp = x.const_data_ptr<float>();
   float* yp = y.mutable_data_ptr<float>();
   auto* parts = static_cast<uint16_t*>(buffer.mutable_data_ptr());
-  Team::run([&](Team& team) { share(team, ready(team, count, xp, depth_, parts), yp, columns_, nullptr, false); }, count * depth_ * columns_ < kSerialWork);
+  Team::run([&](Team& team) { share(team, ready(team, count, xp, depth_, parts), yp, columns_, nullptr, false); }, count * depth_ * columns_ < Panels::kSerialWork);
   return y;
 }
 

@@ -10,8 +10,6 @@
 
 namespace foil::nn {
 
-class Team;  // nn/team.h
-
 class PackedMatrix {
  public:
   // Rows of x that products read; the split ones lie in the buffer given to ready().
@@ -32,8 +30,6 @@ class PackedMatrix {
   bool defined() const { return panels_.defined() || tiles_.defined(); }
   bool tiled() const { return tiles_.defined(); }
   int64_t bytes() const { return tiled() ? int64_t(tiles_.nbytes()) : panels_.bytes(); }
-  int64_t depth() const { return depth_; }
-  int64_t columns() const { return columns_; }
   int64_t panels() const { return (columns_ + Panels::kWidth - 1) / Panels::kWidth; }
   int64_t block_rows() const;  // rows that a job on a panel takes at a time
 

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "nn/kernels.h"
-#include "nn/team.h"
 
 namespace foil::nn {
 
@@ -17,7 +16,6 @@ constexpr int64_t kDepth = 1024;            // k steps of a panel that stay in t
 constexpr int64_t kLeftBytes = 256 << 10;   // of x that stay in the cache while panels pass by
 constexpr int64_t kStrip = 32;              // rows of a transposed product a thread takes at a time
 constexpr int64_t kTokens = 128;            // k steps of a transposed product at a time
-constexpr int64_t kSerialWork = 1 << 18;    // multiply-adds below which waking threads costs more than it saves
 
 at::Tensor as_float(const at::Tensor& w) {
   FOIL_CHECK(w.dim() == 2 && w.is_cpu());
@@ -105,6 +103,10 @@ void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const fl
                        accumulate || k > 0);
 }
 
+void Panels::add_bias(const float* bias, int64_t panel, int64_t columns, int64_t rows, float* y, int64_t y_row) {
+  for (int64_t r = 0; r < rows; ++r) kernels::add_row(y + r * y_row, bias + panel * kWidth, std::min(kWidth, columns - panel * kWidth));
+}
+
 void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
                            bool accumulate) const {
   FOIL_CHECK(data_.scalar_type() == at::kFloat);
@@ -120,14 +122,11 @@ at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const 
   at::Tensor y = at::empty({rows, columns_}, x.options().requires_grad(false));
   const float *xp = x.const_data_ptr<float>(), *bp = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   float* yp = y.mutable_data_ptr<float>();
-  const int64_t block = block_rows();
   Team::run([&](Team& team) {
-    team.share((rows + block - 1) / block * count(), [&](int64_t job) {
-      const int64_t first = job / count() * block, last = std::min(rows, first + block), i = job % count();
+    share_panels(team, rows, block_rows(), count(), [&](int64_t first, int64_t last, int64_t i) {
       float* to = yp + first * columns_ + i * kWidth;
       multiply_some(i, 1, last - first, xp + first * rows_, rows_, to, columns_, false);
-      if (bp)
-        for (int64_t r = 0; r < last - first; ++r) kernels::add_row(to + r * columns_, bp + i * kWidth, std::min(kWidth, columns_ - i * kWidth));
+      if (bp) add_bias(bp, i, columns_, last - first, to, columns_);
     });
   }, rows * rows_ * columns_ < kSerialWork);
   return y;

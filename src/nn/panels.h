@@ -6,16 +6,28 @@
 #pragma once
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <vector>
+
+#include "nn/team.h"
 
 namespace foil::nn {
 
-class Team;  // nn/team.h
+// A phase of the team's over a product of `rows` rows and `panels` panels: work(first, last, panel) for every block of rows [first, last),
+// the panels of one block one behind the other.
+template <class F>
+void share_panels(Team& team, int64_t rows, int64_t block, int64_t panels, const F& work) {
+  team.share((rows + block - 1) / block * panels, [&](int64_t job) {
+    const int64_t first = job / panels * block;
+    work(first, std::min(rows, first + block), job % panels);
+  });
+}
 
 // B [K, N] as panels of 32 columns: [⌈N/32⌉, K, 32], the last filled up with zeros.
 class Panels {
  public:
   static constexpr int64_t kWidth = 32;
+  static constexpr int64_t kSerialWork = 1 << 18;  // multiply-adds below which waking threads costs more than it saves
   Panels() = default;
   // For x · wᵀ (w [N, K]) and for x · w (w [K, N]). w: any floating type, on the CPU, rows contiguous; computed in f32.
   static Panels of_transposed(const at::Tensor& w);
@@ -37,6 +49,8 @@ class Panels {
   void multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
   // The same for `count` panels from `first` on: their columns come out side by side in y.
   void multiply_some(int64_t first, int64_t count, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
+  // y[r, 32 or what is left] += that part of bias [N].
+  static void add_bias(const float* bias, int64_t panel, int64_t columns, int64_t rows, float* y, int64_t y_row);
   // Rows of x whose share of a panel's work stays in the cache: jobs on panels take so many at a time.
   int64_t block_rows() const;
   // y [rows, N] = x [rows, K] · B (+ bias [N]); all threads.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <immintrin.h>
@@ -12,6 +14,7 @@
 #endif
 
 #include "base/error.h"
+#include "io/hardware.h"
 
 namespace foil::nn::tiles {
 
@@ -214,30 +217,15 @@ void multiply(int64_t rows, int64_t columns, int64_t depth, const uint16_t* part
 #pragma GCC pop_options
 #endif
 
-namespace {
-
-// CPUID leaf 7: EDX bit 22 AMX-BF16, 24 AMX-TILE; EAX of its subleaf 1: bit 5 AVX512-BF16.
-bool processor_has() {
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl")) return false;
-  const auto leaf = [](uint32_t sub, uint32_t& eax, uint32_t& edx) {
-    uint32_t ebx = 0, ecx = sub;
-    eax = 7;
-    asm volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
-  };
-  uint32_t eax = 0, edx = 0;
-  leaf(0, eax, edx);
-  if (!(edx >> 22 & 1) || !(edx >> 24 & 1) || eax < 1) return false;
-  leaf(1, eax, edx);
-  return eax >> 5 & 1;
+static bool processor_has() {
+  const std::vector<std::string> has = io::read_hardware().vector;
+  return std::find(has.begin(), has.end(), "amx_bf16") != has.end() && std::find(has.begin(), has.end(), "avx512_bf16") != has.end();
 }
 
-bool system_permits() {
+static bool system_permits() {
   constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
-
-}  // namespace
 
 bool available() {
   static const bool yes = [] {

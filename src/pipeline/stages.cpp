@@ -133,18 +133,24 @@ std::vector<Sample> policy_sample_file(const StageRun& run) {
   return read_jsonl<Sample>(run.path(report::samples_file("policy")));
 }
 
-ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples) {
+// Of the samples' problems, those that the run's own reward model learns from.
+static std::set<std::string> problems_learnt_from(const StageRun& run, const std::vector<Sample>& samples) {
   const RewardModelSection& s = run.recipe.reward_model;
-  ByRewardModel out;
+  if (!s.use.empty()) return {};  // a given model: nothing is known of what it has learnt from
   std::set<std::string> ids;
   std::vector<std::string> order;
   for (const auto& x : samples)
     if (ids.insert(x.problem_id).second) order.push_back(x.problem_id);
-  if (s.use.empty() && s.problems > 0 && int64_t(order.size()) <= s.problems)
+  if (s.problems == 0) return ids;
+  if (int64_t(order.size()) <= s.problems)
     throw UsageError(fmt::format("reward_model.problems is {}, and the policy was sampled on {} problems: none is left that it has not learnt from", s.problems, order.size()), "reward_model.problems",
                      "raise policy_samples.problems, or lower it");
-  if (s.problems > 0 && int64_t(order.size()) > s.problems) ids = {order.end() - s.problems, order.end()};
-  if (!s.use.empty()) ids.clear();  // a given model: nothing is known of what it has learnt from
+  return {order.end() - s.problems, order.end()};
+}
+
+ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples) {
+  const auto ids = problems_learnt_from(run, samples);
+  ByRewardModel out;
   for (auto& x : samples) (ids.contains(x.problem_id) ? out.learnt : out.fresh).push_back(std::move(x));
   return out;
 }
@@ -259,11 +265,9 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
 
 // How far the labels of pairs can be trusted, into scores["label"] of each; nothing where that cannot be measured.
 static void label_pairs(StageRun& run, const std::vector<Sample>& own, std::vector<Pair>& pairs) {
-  std::set<std::string> learnt;  // by the reward model, less what it held out for its validation
+  const auto learnt = problems_learnt_from(run, own);
   const auto held_out = [&](const std::string& id) { return train::held_out(id, run.recipe.reward_model.train.loop.validation_share, mix64(run.recipe.seed, hash64("reward_model"))); };
-  for (const auto& x : by_reward_model(run, own).learnt)
-    if (!held_out(x.problem_id)) learnt.insert(x.problem_id);
-  const auto measured = eval::verdict_reliability(own, [&](const std::string& id) { return !learnt.contains(id); });
+  const auto measured = eval::verdict_reliability(own, [&](const std::string& id) { return !learnt.contains(id) || held_out(id); });
   run.facts["label_problems"] = measured.problems;
   if (!measured.order) return;
   run.facts["label"] = *measured.order;

@@ -69,7 +69,7 @@ Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params
   if (params.min_p > 0) floor = std::max(floor, params.min_p * double(*std::max_element(p.begin(), p.end())));
   thread_local std::vector<double> chunks;
   chunks.resize(size_t((vocab + nn::kernels::kSumChunk - 1) / nn::kernels::kSumChunk));
-  const double mass = nn::kernels::chunk_sums(p.data(), vocab, float(floor), chunks.data()), target = uniform * mass;
+  const double mass = nn::kernels::chunk_sums(p.data(), vocab, float(floor), chunks.data()), target = std::min(uniform * mass, std::nextafter(mass, 0.0));
   double sum = 0;
   size_t chunk = 0;
   while (chunk + 1 < chunks.size() && sum + chunks[chunk] <= target) sum += chunks[chunk++];
@@ -79,8 +79,6 @@ Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params
     token = int32_t(i);
     if ((sum += p[size_t(i)]) > target) break;
   }
-  for (int64_t i = int64_t(chunk) * nn::kernels::kSumChunk; token < 0 && i-- > 0;)  // rounding: the chunks behind hold nothing
-    if (p[size_t(i)] >= float(floor) && p[size_t(i)] > 0) token = int32_t(i);
   FOIL_CHECK(token >= 0, "no token can be drawn: the logits are not finite");
   const bool whole = floor <= 0;
   return {token, whole ? logits[token] * scale - lse : logits[token] * scale - lse - float(std::log(mass))};

@@ -47,7 +47,7 @@ Span without_marks(std::string_view text, Span s) {
 
 namespace {
 
-bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
+std::string_view inside(std::string_view text, Span s) { return text.substr(s.begin, s.end - s.begin); }
 
 constexpr std::string_view kVerbs[] = {"is", "are", "equals", "be", "was"};
 
@@ -110,10 +110,10 @@ Span without_explanation(std::string_view text, Span s) {
     return rest.find(", it's ") != std::string_view::npos || rest.find(", it is ") != std::string_view::npos;
   };
   for (const std::string_view opening : {" because ", ", because ", " since ", ", since ", ", as ", ", which is approximately", ", which is about", ", or approximately", ", or about", " which is approximately", " (approximately", " ≈", "with equality ", ", with equality ", ", respectively", " respectively", ", i.e", " i.e.", ", excluding ", ", not including ", ", including ", ", namely ", "; check", ", as shown "})
-    if (const size_t at = text.substr(s.begin, s.end - s.begin).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at) && !goes_on(at)) s = without_marks(text, {s.begin, s.begin + at});
+    if (const size_t at = inside(text, s).find(opening); at != std::string_view::npos && at > 0 && states(s.begin + at) && !goes_on(at)) s = without_marks(text, {s.begin, s.begin + at});
   // "The maximum is 4 at x = 3", "4 when n = 3": what follows says where; only behind a verb or a short value
   for (const std::string_view opening : {" when ", " if ", ", attained ", " attained ", " achieved ", " and occurs ", " is attained ", " is achieved ", " at ", " for "}) {
-    const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+    const std::string_view sentence = inside(text, s);
     const size_t at = sentence.find(opening);
     if (at == std::string_view::npos || !states(s.begin + at) || sentence.find(" so ", at) != std::string_view::npos || sentence.find(" but ", at) != std::string_view::npos) continue;
     size_t name = at + opening.size();
@@ -146,13 +146,13 @@ Span without_explanation(std::string_view text, Span s) {
 // "is less than 12", "greater than 12": a bound that is not attained; "no more than 12" is.
 bool bounded(std::string_view before) {
   constexpr std::string_view kThan = " than";
-  if (!ends_with(before, kThan)) return false;
+  if (!before.ends_with(kThan)) return false;
   before.remove_suffix(kThan.size());
   for (const std::string_view word : {"less", "greater", "more", "fewer", "larger", "smaller", "bigger"}) {
-    if (!ends_with(before, word)) continue;
+    if (!before.ends_with(word)) continue;
     before.remove_suffix(word.size());
-    if (ends_with(before, "strictly ")) before.remove_suffix(9);
-    return before.empty() || std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view verb) { return ends_with(before, " " + std::string(verb) + " "); });
+    if (before.ends_with("strictly ")) before.remove_suffix(9);
+    return before.empty() || std::any_of(std::begin(kVerbs), std::end(kVerbs), [&](std::string_view verb) { return before.ends_with(" " + std::string(verb) + " "); });
   }
   return false;
 }
@@ -175,7 +175,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
   for (const std::string_view words : {"不是", "不等于", "不为", " не", " nicht", "n'est pas", " no es", " non è", " não é", " not", "n't", "cannot be", "n't be", " never", "instead of", "different from", " except", "other than", "square root of", "cube root of", "square of", "cube of", "half of", "third of", "quarter of",
                                        "multiple of", "multiples of", "divisor of", "divisors of", "factor of", "factors of", " twice", " double", " triple", "one more than", "one less than", "raised to", "raised to the power", "goes to", "tends to", " base", "log base",
                                        "numbers greater than", "numbers less than", "numbers more than", "integers greater than", "integers less than", "values greater than", "values less than", "squared plus", "cubed plus", "squared minus", "cubed minus"})
-    if ((head.size() >= words.size() && head.substr(head.size() - words.size()) == words) || (words[0] == ' ' && head == words.substr(1))) return true;
+    if (head.ends_with(words) || (words[0] == ' ' && head == words.substr(1))) return true;
   if (bounded(head)) return true;
   // "ln 2 + ipi / 3": the end of a sum or quotient
   if (head.size() > 1 && (head.back() == '+' || head.back() == '/')) {
@@ -196,7 +196,7 @@ bool altered(std::string_view text, Span sentence, Span number) {
 // "So he takes 9+2 = 11 seconds to run 100 meters", "There are 33 ounces of cereal in those 3 boxes": the result of the computation, or
 // what there is, unless the sentence goes on to another statement.
 std::optional<Span> computed(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   size_t from = std::string_view::npos;
   bool there = false;
   if (const size_t sign = sentence.rfind('='); sign != std::string_view::npos && sign > 0) {
@@ -227,7 +227,7 @@ std::optional<Span> computed(std::string_view text, Span s) {
 
 // "the square root of 144, i.e., 12", "3 times 4, or 12": words for a value, then the value.
 std::optional<Span> worked_out(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   for (const std::string_view joint : {", i.e., ", ", i.e. ", ", that is, ", ", or "}) {
     const size_t at = sentence.find(joint);
     if (at == std::string_view::npos || at == 0 || sentence.find_first_of("$\\=") != std::string_view::npos) continue;
@@ -243,7 +243,7 @@ std::optional<Span> worked_out(std::string_view text, Span s) {
 std::optional<Span> option_turned_to(std::string_view text, Span s) {
   if (s.end - s.begin <= 12 || text[s.begin] != '(' || text[s.begin + 2] != ')') return std::nullopt;
   for (const std::string_view turn : {" so (", "hus (", "herefore (", "ence ("}) {
-    const size_t at = text.substr(s.begin, s.end - s.begin).find(turn);
+    const size_t at = inside(text, s).find(turn);
     if (at == std::string_view::npos) continue;
     const size_t letter = s.begin + at + turn.size();
     if (letter + 1 < s.end && text[letter + 1] == ')') return Span{letter - 1, s.end};
@@ -282,7 +282,7 @@ bool short_phrase(std::string_view sentence) {
 
 // "The solution is x = 2 and y = 3": several equations behind one verb belong together.
 std::optional<Span> equations_behind_verb(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   for (const std::string_view verb : {" is ", " are ", ": "}) {
     const size_t at = sentence.rfind(verb);
     if (at == std::string_view::npos) continue;
@@ -297,7 +297,7 @@ std::optional<Span> equations_behind_verb(std::string_view text, Span s) {
 
 // "…, so x = -2 or x = 1"
 std::optional<Span> joined_equations(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   const size_t last = sentence.rfind(" = ");
   if (last == std::string_view::npos) return std::nullopt;
   size_t joint = 0;
@@ -323,13 +323,13 @@ Span predicate(std::string_view text, Span s) {
 // "cannot be 12", "is never 12"
 bool denied(std::string_view before_verb) {
   for (const std::string_view word : {" not", "cannot", "n't", " never"})
-    if (ends_with(before_verb, word)) return true;
+    if (before_verb.ends_with(word)) return true;
   return false;
 }
 
 // The readable end of a sentence behind its last verb or sign outside a formula; the whole sentence where that verb denies it.
 std::optional<Span> behind_verb(std::string_view text, Span s, const std::vector<Span>& fs) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   size_t best = 0, denied_at = 0;
   for (const std::string_view verb : {" is ", " are ", " equals ", " equal to ", " be ", " was ", " it's ", "=", ": ", "≈"}) {
     const size_t at = sentence.rfind(verb);
@@ -350,7 +350,6 @@ std::optional<Span> behind_verb(std::string_view text, Span s, const std::vector
   return predicate(text, {best, s.end});
 }
 
-std::string_view inside(std::string_view text, Span s) { return text.substr(s.begin, s.end - s.begin); }
 std::string_view gap(std::string_view text, const std::vector<Span>& fs, size_t i) { return text.substr(fs[i].end, fs[i + 1].begin - fs[i].end); }
 bool is_equation(std::string_view text, Span formula) { return inside(text, formula).find('=') != std::string_view::npos; }
 bool has_digit(std::string_view formula) { return std::any_of(formula.begin(), formula.end(), is_digit); }
@@ -448,14 +447,14 @@ std::optional<Span> value_in_front(std::string_view text, Span s) {
 }
 
 std::optional<Span> reals_with_exceptions(std::string_view text, Span s) {
-  const size_t reals = text.substr(s.begin, s.end - s.begin).find("all real numbers except ");
+  const size_t reals = inside(text, s).find("all real numbers except ");
   if (reals == std::string_view::npos) return std::nullopt;
   return Span{s.begin + reals, s.end};
 }
 
 // "between 4 and 6" states neither: all of it.
 std::optional<Span> bounds(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   const size_t between = sentence.rfind("between ");
   if (between == std::string_view::npos || between + 8 >= sentence.size() || !is_digit(sentence[between + 8]) || sentence.find(" and ", between) == std::string_view::npos) return std::nullopt;
   return s;
@@ -463,7 +462,7 @@ std::optional<Span> bounds(std::string_view text, Span s) {
 
 // "… is 3 out of 8", "… are in the ratio 1 to 3"
 std::optional<Span> proportion(std::string_view text, Span s) {
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   for (const std::string_view joint : {" out of ", " to "}) {
     const size_t at = sentence.rfind(joint);
     if (at == std::string_view::npos || at == 0 || !is_digit(sentence[at - 1]) || at + joint.size() >= sentence.size() || !is_digit(sentence[at + joint.size()])) continue;
@@ -479,11 +478,11 @@ std::optional<Span> proportion(std::string_view text, Span s) {
 // "It takes 90 minutes, or 1.5 hours", "12 or 13 apples": both.
 std::optional<Span> alternatives(std::string_view text, Span s, Span number) {
   constexpr std::string_view kOr = " or ";
-  if (!ends_with(text.substr(s.begin, number.begin - s.begin), kOr)) return std::nullopt;
+  if (!inside(text, {s.begin, number.begin}).ends_with(kOr)) return std::nullopt;
   const Span other = last_number_in(text, {s.begin, number.begin - kOr.size()});
   if (other.begin == other.end || text.substr(other.end, number.begin - other.end).find_first_not_of(", or") != std::string_view::npos) return std::nullopt;
   const Span both{other.begin, number.end};
-  const bool part = ends_with(text.substr(s.begin, other.begin - s.begin), "and ");  // "1 hour and 30 minutes, or 90 minutes"
+  const bool part = inside(text, {s.begin, other.begin}).ends_with("and ");  // "1 hour and 30 minutes, or 90 minutes"
   if (part || !reads(text, both)) return std::nullopt;
   return altered(text, s, both) ? s : both;
 }
@@ -534,7 +533,7 @@ Span value_in(std::string_view text, Span s) {
     s = short_form;
     if (reads(text, s)) return s;
   }
-  const std::string_view sentence = text.substr(s.begin, s.end - s.begin);
+  const std::string_view sentence = inside(text, s);
   const std::vector<Span> fs = formulas(text, s);
   if (fs.empty()) {
     if (without_words(sentence) || short_phrase(sentence)) return s;

@@ -182,14 +182,13 @@ std::optional<Reading> without_unit_letters(const Reading& gold, const Reading& 
       unit += std::string(tail.substr(6, middle - 6)) + "/" + std::string(tail.substr(middle + 2, tail.size() - middle - 3));
       break;
     }
-    bool sign = false;
-    for (const auto& [spelling, name] : {std::pair<std::string_view, std::string_view>{"\\mu ", "u"}, {"\\mu", "u"}, {"μ", "u"}, {"µ", "u"}, {"\\Omega", "ohm"}, {"Ω", "ohm"}, {"\\ell", "l"}})
-      if (!sign && tail.substr(0, spelling.size()) == spelling) {
-        unit += name;
-        k += spelling.size() - 1;
-        sign = true;
-      }
-    if (sign) continue;
+    constexpr std::pair<std::string_view, std::string_view> kSigns[] = {{"\\mu ", "u"}, {"\\mu", "u"}, {"μ", "u"}, {"µ", "u"}, {"\\Omega", "ohm"}, {"Ω", "ohm"}, {"\\ell", "l"}};
+    const auto sign = std::find_if(std::begin(kSigns), std::end(kSigns), [&](const auto& s) { return tail.starts_with(s.first); });
+    if (sign != std::end(kSigns)) {
+      unit += sign->second;
+      k += sign->first.size() - 1;
+      continue;
+    }
     if (rest[k] == '\\') {
       return std::nullopt;
     } else if (rest[k] != '{' && rest[k] != '}') {

@@ -78,8 +78,8 @@ const Table& table() {
 }  // namespace
 
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C, int64_t c_row,
-              bool accumulate) {
-  table().multiply_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate);
+              bool accumulate, bool stream) {
+  table().multiply_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate, stream);
 }
 void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C, int64_t c_row,
                    bool accumulate) {

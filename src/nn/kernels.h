@@ -11,10 +11,11 @@ namespace foil::nn::kernels {
 inline constexpr int64_t kFullColumns = 32;
 
 // C[m, n] = (accumulate ? C : 0) + Σ_k A[m·a_row + k·a_col] · B[k·b_row + n]; rows of B and C are contiguous.
+// stream: what lies behind B in memory is wanted next (panels of a matrix), so it is asked for ahead.
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
-              int64_t c_row, bool accumulate);
+              int64_t c_row, bool accumulate, bool stream = false);
 
-// The same with B in bf16 (the upper halves of f32): widened as it is read, which is exact, so the result is multiply's.
+// The same, streaming, with B in bf16 (the upper halves of f32): widened as it is read, which is exact, so the result is multiply's.
 void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C,
                    int64_t c_row, bool accumulate);
 

@@ -81,7 +81,7 @@ Panels Panels::compact_of_transposed(const at::Tensor& weight, bool bf16, const 
 void Panels::multiply_panel(int64_t i, int64_t k, int64_t K, int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool accumulate) const {
   const int64_t columns = std::min(kWidth, columns_ - i * kWidth);
   if (data_.scalar_type() == at::kFloat) {
-    kernels::multiply(rows, columns, K, a, a_row, 1, panel(i) + k * kWidth, kWidth, c, c_row, accumulate);
+    kernels::multiply(rows, columns, K, a, a_row, 1, panel(i) + k * kWidth, kWidth, c, c_row, accumulate, true);
     return;
   }
   const uint16_t* halves = static_cast<const uint16_t*>(data_.const_data_ptr()) + (i * rows_ + k) * kWidth;
@@ -112,7 +112,7 @@ void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float
   FOIL_CHECK(data_.scalar_type() == at::kFloat);
   for (int64_t i = 0; i < count(); ++i)
     kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), end - begin, a, row_step, k_step, panel(i) + begin * kWidth, kWidth, out + i * kWidth,
-                      out_row, accumulate);
+                      out_row, accumulate, true);
 }
 
 at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const {

@@ -77,7 +77,8 @@ class FusedLogprob : public torch::autograd::Function<FusedLogprob> {
 class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
   static constexpr int64_t kVocabulary = 64, kTokens = 128, kSlices = 16, kBackwardTokens = 1024;
 
-  // Tile of logits of words [v, v + words) and tokens [t, t + tokens): rows kTokens apart.
+  static_assert(kTokens % Panels::kWidth == 0);
+  // Tile of logits of words [v, v + words) and tokens [t, t + tokens), zeros up to a full panel: rows kTokens apart.
   static void tile(const Panels& tokens_side, int64_t t, int64_t tokens, const float* weight, int64_t v, int64_t words, float* out) {
     const int64_t d = tokens_side.rows();
     tokens_side.multiply_some(t / Panels::kWidth, (tokens + Panels::kWidth - 1) / Panels::kWidth, words, weight + v * d, d, out, kTokens, false);
@@ -88,7 +89,7 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
                                                 const at::Tensor& targets, double temperature) {
     const int64_t rows = hidden.size(0), vocabulary = weight.size(0);
     const at::Tensor wide = weight.detach().to(at::kFloat).contiguous();
-    const Panels panels = Panels::of_transposed(hidden);
+    const Panels panels = Panels::of_transposed(hidden).filled_up();
     at::Tensor logprob = at::empty({rows}, hidden.options().requires_grad(false)), lse = at::empty_like(logprob), entropy = at::empty_like(logprob);
     const float *w = wide.const_data_ptr<float>(), scale = float(1.0 / temperature);
     const int64_t* target = targets.const_data_ptr<int64_t>();
@@ -124,7 +125,7 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     const float scale = float(1.0 / ctx->saved_data["temperature"].toDouble());
     const int64_t rows = hidden.size(0), d = hidden.size(1), vocabulary = wide.size(0);
     const at::Tensor coefficient = (grads[0] * scale).contiguous(), minus = coefficient.neg();
-    const Panels by_token = Panels::of_transposed(hidden), by_row = Panels::of(hidden);
+    const Panels by_token = Panels::of_transposed(hidden).filled_up(), by_row = Panels::of(hidden);
     at::Tensor dhidden = at::zeros_like(hidden), dweight = at::empty(wide.sizes(), wide.options());
     const float *w = wide.const_data_ptr<float>(), *ls = lse.const_data_ptr<float>(), *co = coefficient.const_data_ptr<float>(), *mi = minus.const_data_ptr<float>();
     const int64_t* target = targets.const_data_ptr<int64_t>();

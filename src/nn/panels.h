@@ -32,6 +32,12 @@ class Panels {
   // For x · wᵀ (w [N, K]) and for x · w (w [K, N]). w: any floating type, on the CPU, rows contiguous; computed in f32.
   static Panels of_transposed(const at::Tensor& w);
   static Panels of(const at::Tensor& w);
+  // The same with columns of zeros up to a full panel, for a result that has room for them: a panel cut short is left to a slow loop.
+  Panels filled_up() const {
+    Panels p = *this;
+    p.columns_ = count() * kWidth;
+    return p;
+  }
   // x · wᵀ, in bf16 (half the memory to read) when that holds every weight exactly (checkpoints are mostly published so); products are
   // the same to the bit. Taken from `memory` [bytes] at `used`, which moves on.
   static Panels compact_of_transposed(const at::Tensor& w, bool bf16, const at::Tensor& memory, int64_t& used);

@@ -45,10 +45,12 @@ def measure(command, wrap, mimalloc=False):
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def summary(rounds):
+def summary(rounds, matmul_gflops):
+    """matmul_gflops: the machine's rate when these rounds were measured; another part of the run finds another."""
     values = [r["value"] for r in rounds]
+    operations, share = rounds[0].get("operations_per_s"), rounds[0].get("share_of_matmul")
     return {"median": statistics.median(values), "spread": (max(values) - min(values)) / statistics.median(values), "rounds": rounds,
-            "peak_memory_mb": max(r["peak_memory_mb"] for r in rounds)}
+            "share_of_matmul": share if operations is None else operations / matmul_gflops * 1e-9, "peak_memory_mb": max(r["peak_memory_mb"] for r in rounds)}
 
 
 def table(result):
@@ -58,8 +60,7 @@ def table(result):
     for name, programs in result["pairs"].items():
         foil = programs["foil"]
         for program, s in programs.items():
-            share = s["rounds"][0].get("operations_per_s")
-            share = s["rounds"][0].get("share_of_matmul") if share is None else share / result["machine"]["matmul_gflops"] * 1e-9
+            share = s.get("share_of_matmul")
             ratio = "" if program == "foil" else f"{foil['median'] / s['median']:.2f}×"
             rounds = "1" if len(s["rounds"]) == 1 else f"{len(s['rounds'])}, {s['spread']:.0%}"
             memory = "" if program == "foil" else f" ({foil['peak_memory_mb'] / s['peak_memory_mb']:.0%})"
@@ -106,7 +107,7 @@ def main():
                     found[program].append(figures[0])
         if not found["foil"]:
             sys.exit(f"foil_bench --case {name} failed")
-        result["pairs"][name] = {program: summary(rounds) for program, rounds in found.items() if rounds}
+        result["pairs"][name] = {program: summary(rounds, result["machine"]["matmul_gflops"]) for program, rounds in found.items() if rounds}
         order = [n for n, _ in pairs(folder)]
         result["pairs"] = dict(sorted(result["pairs"].items(), key=lambda kv: order.index(kv[0])))
         with open(path, "w") as f:

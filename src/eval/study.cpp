@@ -34,6 +34,9 @@ SeededValues one_seed(const SeededValues& values, size_t seed) { return {values[
 
 std::string signed_points(double x) { return fmt::format("{}{:.1f}", x < 0 ? "−" : "+", std::abs(100 * x)); }
 std::string p_text(double p) { return p < 0.001 ? "< .001" : fmt::format("{:.3f}", p).substr(p < 1 ? 1 : 0); }
+std::string difference_cell(const PairedDifference& d) {
+  return fmt::format("{} ({} to {}; {})", signed_points(d.difference), signed_points(d.interval.low), signed_points(d.interval.high), p_text(d.p));
+}
 
 }  // namespace
 
@@ -123,6 +126,8 @@ std::vector<StudyRow> study_rows(const std::vector<StudyArm>& arms, const std::v
       }
       if (mine.empty()) continue;
       row.against[base->name] = seeded_bootstrap(theirs, mine, options);
+      for (size_t k = 0; k < like.splits.size(); ++k)
+        row.split_against[base->name][like.splits[k].split] = seeded_bootstrap(one_split(theirs, k), one_split(mine, k), options);
       if (b == 0) row.negative_flips = flips / double(mine.size());
     }
     std::map<std::string, int> counts;
@@ -160,9 +165,24 @@ std::string study_markdown(const StudyTable& t) {
     out += fmt::format(" {} | ±{:.1f} |", cell(row.average), 100 * row.seed_deviation);
     for (const auto& b : t.baselines) {
       const auto it = row.against.find(b);
-      out += it == row.against.end() ? " – |" : fmt::format(" {} ({} to {}; {}) |", signed_points(it->second.difference), signed_points(it->second.interval.low), signed_points(it->second.interval.high), p_text(it->second.p));
+      out += it == row.against.end() ? " – |" : fmt::format(" {} |", difference_cell(it->second));
     }
     out += row.negative_flips ? fmt::format(" {:.1f} % |\n", 100 * *row.negative_flips) : " – |\n";
+  }
+  for (const auto& b : t.baselines) {
+    if (std::none_of(t.rows.begin(), t.rows.end(), [&](const StudyRow& row) { return row.split_against.count(b); })) continue;
+    out += fmt::format("\nAgainst {}, by split:\n\n| |", labels.count(b) ? labels[b] : b);
+    for (const auto& split : t.splits) out += fmt::format(" {} |", split);
+    out += "\n|---|";
+    for (size_t i = 0; i < t.splits.size(); ++i) out += "---|";
+    out += "\n";
+    for (const auto& row : t.rows) {
+      const auto it = row.split_against.find(b);
+      if (it == row.split_against.end()) continue;
+      out += fmt::format("| {} |", row.label);
+      for (const auto& split : t.splits) out += it->second.count(split) ? fmt::format(" {} |", difference_cell(it->second.at(split))) : " – |";
+      out += "\n";
+    }
   }
   std::vector<std::string> names;
   bool passes = false;
@@ -212,9 +232,12 @@ void to_json(nlohmann::json& j, const StudyTable& x) {
   auto rows = nlohmann::json::array();
   for (const auto& r : x.rows) {
     nlohmann::json row = {{"name", r.name}, {"label", r.label}, {"seeds", r.seeds}, {"average", r.average}, {"seed_deviation", r.seed_deviation}, {"figures", r.figures}};
-    row["splits"] = nlohmann::json::object(), row["against"] = nlohmann::json::object(), row["pass_at"] = nlohmann::json::object();
+    row["splits"] = nlohmann::json::object(), row["against"] = nlohmann::json::object(), row["split_against"] = nlohmann::json::object(), row["pass_at"] = nlohmann::json::object();
     for (const auto& [name, figure] : r.splits) row["splits"][name] = figure;
-    for (const auto& [name, d] : r.against) row["against"][name] = {{"difference", d.difference}, {"interval", d.interval}, {"p", d.p}};
+    const auto difference = [](const PairedDifference& d) { return nlohmann::json{{"difference", d.difference}, {"interval", d.interval}, {"p", d.p}}; };
+    for (const auto& [name, d] : r.against) row["against"][name] = difference(d);
+    for (const auto& [name, splits] : r.split_against)
+      for (const auto& [split, d] : splits) row["split_against"][name][split] = difference(d);
     for (const auto& [k, value] : r.pass_at) row["pass_at"][std::to_string(k)] = value;
     if (r.negative_flips) row["negative_flips"] = *r.negative_flips;
     rows.push_back(std::move(row));
@@ -228,7 +251,11 @@ void from_json(const nlohmann::json& j, StudyTable& x) {
     StudyRow r{row.at("name"), row.at("label"), row.at("seeds")};
     for (const auto& [name, figure] : row.at("splits").items()) r.splits[name] = figure.get<Figure>();
     r.average = row.at("average").get<Figure>(), r.seed_deviation = row.at("seed_deviation");
-    for (const auto& [name, d] : row.at("against").items()) r.against[name] = {d.at("difference"), d.at("interval").get<Interval>(), d.at("p")};
+    const auto difference = [](const nlohmann::json& d) { return PairedDifference{d.at("difference"), d.at("interval").get<Interval>(), d.at("p")}; };
+    for (const auto& [name, d] : row.at("against").items()) r.against[name] = difference(d);
+    if (row.contains("split_against"))  // absent in tables of older versions
+      for (const auto& [name, splits] : row.at("split_against").items())
+        for (const auto& [split, d] : splits.items()) r.split_against[name][split] = difference(d);
     if (row.contains("negative_flips")) r.negative_flips = row.at("negative_flips").get<double>();
     for (const auto& [k, value] : row.at("pass_at").items()) r.pass_at[std::stoll(k)] = value.get<double>();
     r.figures = row.at("figures").get<std::map<std::string, double>>();

@@ -35,6 +35,7 @@ struct StudyRow {
   Figure average;
   double seed_deviation = 0;                          // of the average, between seeds
   std::map<std::string, PairedDifference> against;    // row name → this row less that one, over the seeds both have
+  std::map<std::string, std::map<std::string, PairedDifference>> split_against;  // the same in each split: row name → split
   std::optional<double> negative_flips;               // against the first baseline, mean over seeds
   std::map<int64_t, double> pass_at;                  // k → mean over seeds and splits
   std::map<std::string, double> figures;              // mean over seeds

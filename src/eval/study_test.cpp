@@ -64,6 +64,8 @@ TEST(Study, RowsCompareOverTheSeedsBothHave) {
   EXPECT_FALSE(rows[0].negative_flips);
   EXPECT_NEAR(rows[1].average.value, 0.35, 1e-12);
   EXPECT_NEAR(rows[1].against.at("rl").difference, (0.1 - 0.6) / 2, 1e-12);
+  EXPECT_NEAR(rows[1].split_against.at("rl").at("split0").difference, 0.1, 1e-12);
+  EXPECT_NEAR(rows[1].split_against.at("rl").at("split1").difference, -0.6, 1e-12);
   EXPECT_NEAR(*rows[1].negative_flips, 0.5, 1e-12);  // none of two in the first split, the one in the second
   EXPECT_EQ(rows[1].figures.at("pairs"), 7);
   EXPECT_NEAR(rows[1].pass_at.at(1), 0.25, 1e-12);
@@ -93,6 +95,7 @@ TEST(Study, JsonReadsBackAndMarkdownSaysPartial) {
   EXPECT_NE(text.find("| a source | 45.0 ("), std::string::npos) << text;
   EXPECT_NE(text.find("+5.0 ("), std::string::npos) << text;
   EXPECT_NE(text.find("12345"), std::string::npos) << text;
+  EXPECT_NE(text.find("Against RL, by split:"), std::string::npos) << text;
 }
 
 }  // namespace

@@ -58,6 +58,29 @@ std::string passes(const eval::StudyTable& t) {
   return html + "</table></div>";
 }
 
+// Differences against each baseline, split by split.
+std::string split_differences(const eval::StudyTable& t, std::map<std::string, std::string>& labels) {
+  std::string html;
+  for (const auto& b : t.baselines) {
+    if (std::none_of(t.rows.begin(), t.rows.end(), [&](const eval::StudyRow& row) { return row.split_against.count(b); })) continue;
+    html += "<p>Points against " + escape(labels.count(b) ? labels[b] : b) + ", by split, with the 95 % interval and p; of twenty such p one is below .05 by chance.</p><div class='scroll'><table><tr><th></th>";
+    for (const auto& split : t.splits) html += "<th>" + escape(split_label(split)) + "</th>";
+    html += "</tr>";
+    for (const auto& row : t.rows) {
+      const auto it = row.split_against.find(b);
+      if (it == row.split_against.end()) continue;
+      html += "<tr><td>" + escape(row.label) + "</td>";
+      for (const auto& split : t.splits) {
+        const auto d = it->second.find(split);
+        html += d == it->second.end() ? "<td>–</td>" : fmt::format("<td>{} ({} to {}; {})</td>", points(d->second.difference), points(d->second.interval.low), points(d->second.interval.high), p_value(d->second.p));
+      }
+      html += "</tr>";
+    }
+    html += "</table></div>";
+  }
+  return html;
+}
+
 }  // namespace
 
 std::string study_section(const RunData& run) {
@@ -85,7 +108,7 @@ std::string study_section(const RunData& run) {
       }
       html += "<td>" + (row.negative_flips ? percent(*row.negative_flips) : std::string("–")) + "</td></tr>";
     }
-    html += "</table></div>" + figure_table(t) + passes(t);
+    html += "</table></div>" + split_differences(t, labels) + figure_table(t) + passes(t);
     for (const auto& note : t.notes) html += "<p>" + escape(note) + "</p>";
   }
   return html;

@@ -11,6 +11,7 @@
 #include "nn/attention_kernels.h"
 #include "nn/kernels.h"
 #include "nn/panels.h"
+#include "nn/team.h"
 
 namespace foil::nn {
 
@@ -19,29 +20,23 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kBlockRows = 256, kMinBlockRows = 32;
+constexpr int64_t kBlockRows = 128, kMinBlockRows = 32, kBlocksPerThread = 4;
 
-// Rows [0, total) in equal blocks, one thread a block.
+// Rows [0, total) in equal blocks (but for the last), each on whichever thread is free.
 class RowBlocks {
  public:
   explicit RowBlocks(int64_t total) : total_(total) {
-    const int64_t threads = at::get_num_threads();
-    blocks_ = (total + kBlockRows - 1) / kBlockRows;
-    blocks_ = (blocks_ + threads - 1) / threads * threads;
-    blocks_ = std::clamp<int64_t>(blocks_, 1, std::max<int64_t>(1, total / kMinBlockRows));
-    rows_ = (total + blocks_ - 1) / blocks_;
-    blocks_ = (total + rows_ - 1) / rows_;
+    const int64_t wanted = total / (kBlocksPerThread * at::get_num_threads());
+    rows_ = std::clamp(wanted / kMinBlockRows * kMinBlockRows, kMinBlockRows, kBlockRows);
   }
-  int64_t count() const { return blocks_; }
+  int64_t count() const { return (total_ + rows_ - 1) / rows_; }
   template <class F>
   void run(const F& work) const {  // work(block, first row, rows)
-    at::parallel_for(0, blocks_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) work(b, b * rows_, std::min(rows_, total_ - b * rows_));
-    });
+    Team::run([&](Team& team) { team.share(count(), [&](int64_t b) { work(b, b * rows_, std::min(rows_, total_ - b * rows_)); }); }, count() == 1);
   }
 
  private:
-  int64_t total_, blocks_, rows_;
+  int64_t total_, rows_;
 };
 
 // Uninitialised floats of this thread, kept from block to block.

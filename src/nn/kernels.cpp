@@ -6,6 +6,7 @@ namespace {
 
 struct Table {
   decltype(&multiply) multiply_;
+  decltype(&multiply_pair) multiply_pair_;
   decltype(&multiply_bf16) multiply_bf16_;
   decltype(&transpose) transpose_;
   decltype(&softmax_row) softmax_row_;
@@ -25,7 +26,7 @@ struct Table {
 };
 
 namespace plain {
-constexpr int kWidth = 4, kRows = 4, kColumns = 8;
+constexpr int kWidth = 4, kRows = 4, kColumns = 8, kWideRows = 0;
 #include "nn/kernels_isa.inc"
 }  // namespace plain
 
@@ -38,7 +39,7 @@ constexpr int kWidth = 4, kRows = 4, kColumns = 8;
 #pragma GCC target("avx2,fma")
 #endif
 namespace avx2 {
-constexpr int kWidth = 8, kRows = 6, kColumns = 16;
+constexpr int kWidth = 8, kRows = 6, kColumns = 16, kWideRows = 0;
 #include "nn/kernels_isa.inc"
 }  // namespace avx2
 #if defined(__clang__)
@@ -50,7 +51,8 @@ constexpr int kWidth = 8, kRows = 6, kColumns = 16;
 #pragma GCC target("avx2,fma,avx512f,avx512dq,avx512bw,avx512vl,prefer-vector-width=512")
 #endif
 namespace avx512 {
-constexpr int kWidth = 16, kRows = 8, kColumns = 32;
+constexpr int kWidth = 16, kRows = 8, kColumns = 32, kWideRows = 6;
+static_assert(kColumns == kFullColumns);
 #include "nn/kernels_isa.inc"
 }  // namespace avx512
 #if defined(__clang__)
@@ -80,6 +82,10 @@ const Table& table() {
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C, int64_t c_row,
               bool accumulate, bool stream) {
   table().multiply_(M, N, K, A, a_row, a_col, B, b_row, C, c_row, accumulate, stream);
+}
+void multiply_pair(int64_t M, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t second, int64_t b_row, float* C, int64_t c_row,
+                   bool accumulate) {
+  table().multiply_pair_(M, K, A, a_row, a_col, B, second, b_row, C, c_row, accumulate);
 }
 void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C, int64_t c_row,
                    bool accumulate) {

@@ -15,7 +15,11 @@ inline constexpr int64_t kFullColumns = 32;
 void multiply(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t b_row, float* C,
               int64_t c_row, bool accumulate, bool stream = false);
 
-// The same, streaming, with B in bf16 (the upper halves of f32): widened as it is read, which is exact, so the result is multiply's.
+// The same, streaming, for two full blocks of columns, the other one `second` floats behind B: they come out side by side in C.
+void multiply_pair(int64_t M, int64_t K, const float* A, int64_t a_row, int64_t a_col, const float* B, int64_t second, int64_t b_row, float* C,
+                   int64_t c_row, bool accumulate);
+
+// The same as multiply(), streaming, with B in bf16 (the upper halves of f32): widened as it is read, which is exact, so the result is multiply's.
 void multiply_bf16(int64_t M, int64_t N, int64_t K, const float* A, int64_t a_row, int64_t a_col, const uint16_t* B, int64_t b_row, float* C,
                    int64_t c_row, bool accumulate);
 

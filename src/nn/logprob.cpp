@@ -1,6 +1,5 @@
 #include "nn/logprob.h"
 
-#include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "base/error.h"
 #include "nn/kernels.h"
 #include "nn/panels.h"
+#include "nn/team.h"
 
 namespace foil::nn {
 
@@ -72,47 +72,86 @@ class FusedLogprob : public torch::autograd::Function<FusedLogprob> {
   }
 };
 
-// The same for f32 hidden states on the CPU, over tiles of transposed logits [kVocabulary, kTokens] that stay in the cache: rows of
-// the weight against panels of tokens, so that the weight is read where it lies and the softmax runs down vector lanes.
+// The same for f32 hidden states on the CPU, over tiles of transposed logits [words, tokens] that stay in the cache: blocks of the weight's
+// rows, each read once, against the tokens, so that the softmax runs down vector lanes.
 class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
-  static constexpr int64_t kVocabulary = 64, kTokens = 128, kSlices = 16, kBackwardTokens = 1024;
-
+  static constexpr int64_t kTokens = 128;
   static_assert(kTokens % Panels::kWidth == 0);
-  // Tile of logits of words [v, v + words) and tokens [t, t + tokens), zeros up to a full panel: rows kTokens apart.
-  static void tile(const Panels& tokens_side, int64_t t, int64_t tokens, const float* weight, int64_t v, int64_t words, float* out) {
-    const int64_t d = tokens_side.rows();
-    tokens_side.multiply_some(t / Panels::kWidth, (tokens + Panels::kWidth - 1) / Panels::kWidth, words, weight + v * d, d, out, kTokens, false);
+
+  // Blocks of words in slices, tokens in chunks: the shape alone decides, so that sums are the same for any number of threads.
+  struct Plan {
+    Plan(int64_t rows, int64_t vocabulary) : vocabulary(vocabulary), words(vocabulary >= 4096 ? 128 : 32) {
+      const int64_t blocks = (vocabulary + words - 1) / words;
+      slices = std::min<int64_t>(32, blocks);
+      slice_words = (blocks + slices - 1) / slices * words;
+      slices = (vocabulary + slice_words - 1) / slice_words;
+      chunk = slices < 8 ? kTokens : 8 * kTokens;
+      chunks = (rows + chunk - 1) / chunk;
+    }
+    // work(v, words) for the blocks of a slice.
+    template <class F>
+    void blocks_of(int64_t slice, const F& work) const {
+      const int64_t last = std::min(vocabulary, (slice + 1) * slice_words);
+      for (int64_t v = slice * slice_words; v < last; v += words) work(v, std::min(words, last - v));
+    }
+    int64_t vocabulary, words, slices, slice_words, chunk, chunks;
+  };
+
+  // For every tile of a block's logits (block: its rows of the weight) in tokens [begin, end): work(token, tokens), the tile in `logits`,
+  // rows kTokens apart.
+  template <class F>
+  static void tiles_of(const Panels& by_token, const float* block, int64_t words, int64_t begin, int64_t end, float* logits, const F& work) {
+    const int64_t d = by_token.rows();
+    for (int64_t t = begin; t < end; t += kTokens) {
+      const int64_t tokens = std::min(kTokens, end - t);
+      by_token.multiply_rows(0, d, t / Panels::kWidth, (tokens + Panels::kWidth - 1) / Panels::kWidth, words, block, d, 1, logits, kTokens, false);
+      work(t, tokens);
+    }
   }
 
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
                                                 const at::Tensor& targets, double temperature) {
-    const int64_t rows = hidden.size(0), vocabulary = weight.size(0);
+    const int64_t rows = hidden.size(0), d = hidden.size(1);
+    const Plan plan(rows, weight.size(0));
     const at::Tensor wide = weight.detach().to(at::kFloat).contiguous();
-    const Panels panels = Panels::of_transposed(hidden).filled_up();
-    at::Tensor logprob = at::empty({rows}, hidden.options().requires_grad(false)), lse = at::empty_like(logprob), entropy = at::empty_like(logprob);
+    const Panels by_token = Panels::of_transposed(hidden).filled_up();
+    const auto options = hidden.options().requires_grad(false);
+    at::Tensor logprob = at::empty({rows}, options), lse = at::empty_like(logprob), entropy = at::empty_like(logprob);
+    at::Tensor statistics = at::empty({plan.slices, 3, rows}, options);  // top, sum, weighted of column_logsumexp
     const float *w = wide.const_data_ptr<float>(), scale = float(1.0 / temperature);
     const int64_t* target = targets.const_data_ptr<int64_t>();
-    float *lp = logprob.mutable_data_ptr<float>(), *ls = lse.mutable_data_ptr<float>(), *en = entropy.mutable_data_ptr<float>();
-    at::parallel_for(0, (rows + kTokens - 1) / kTokens, 1, [&](int64_t begin, int64_t end) {
-      std::vector<float> logits(kVocabulary * kTokens), top(kTokens), sum(kTokens), weighted(kTokens);
-      for (int64_t t = begin * kTokens; t < std::min(end * kTokens, rows); t += kTokens) {
-        const int64_t tokens = std::min(kTokens, rows - t);
-        std::fill(top.begin(), top.end(), -1e30f), std::fill(sum.begin(), sum.end(), 0.0f), std::fill(weighted.begin(), weighted.end(), 0.0f);
-        for (int64_t v = 0; v < vocabulary; v += kVocabulary) {
-          const int64_t words = std::min(kVocabulary, vocabulary - v);
-          tile(panels, t, tokens, w, v, words, logits.data());
-          for (int64_t j = 0; j < tokens; ++j)
-            if (target[t + j] >= v && target[t + j] < v + words) lp[t + j] = logits[size_t((target[t + j] - v) * kTokens + j)] * scale;
-          kernels::column_logsumexp(logits.data(), kTokens, words, tokens, scale, top.data(), sum.data(), weighted.data());
+    float *lp = logprob.mutable_data_ptr<float>(), *ls = lse.mutable_data_ptr<float>(), *en = entropy.mutable_data_ptr<float>(), *st = statistics.mutable_data_ptr<float>();
+    Team::run([&](Team& team) {
+      std::vector<float> logits(size_t(plan.words * kTokens));
+      team.share(plan.chunks * plan.slices, [&](int64_t job) {
+        const int64_t slice = job % plan.slices, begin = job / plan.slices * plan.chunk, end = std::min(rows, begin + plan.chunk);
+        float *top = st + slice * 3 * rows, *sum = top + rows, *weighted = sum + rows;
+        std::fill(top + begin, top + end, -1e30f), std::fill(sum + begin, sum + end, 0.0f), std::fill(weighted + begin, weighted + end, 0.0f);
+        plan.blocks_of(slice, [&](int64_t v, int64_t words) {
+          tiles_of(by_token, w + v * d, words, begin, end, logits.data(), [&](int64_t t, int64_t tokens) {
+            for (int64_t j = 0; j < tokens; ++j)
+              if (target[t + j] >= v && target[t + j] < v + words) lp[t + j] = logits[size_t((target[t + j] - v) * kTokens + j)] * scale;
+            kernels::column_logsumexp(logits.data(), kTokens, words, tokens, scale, top + t, sum + t, weighted + t);
+          });
+        });
+      });
+      team.share((rows + kTokens - 1) / kTokens, [&](int64_t block) {
+        for (int64_t t = block * kTokens; t < std::min(rows, (block + 1) * kTokens); ++t) {
+          float most = st[t];
+          for (int64_t slice = 1; slice < plan.slices; ++slice) most = std::max(most, st[slice * 3 * rows + t]);
+          float sum = 0, weighted = 0;
+          for (int64_t slice = 0; slice < plan.slices; ++slice) {
+            const float *s = st + slice * 3 * rows + t, shift = s[0] - most, shrink = std::exp(shift);
+            sum += s[rows] * shrink;
+            weighted += (s[2 * rows] + s[rows] * shift) * shrink;
+          }
+          ls[t] = most + std::log(sum);
+          lp[t] -= ls[t];
+          en[t] = std::log(sum) - weighted / sum;
         }
-        for (int64_t j = 0; j < tokens; ++j) {
-          ls[t + j] = top[size_t(j)] + std::log(sum[size_t(j)]);
-          lp[t + j] -= ls[t + j];
-          en[t + j] = std::log(sum[size_t(j)]) - weighted[size_t(j)] / sum[size_t(j)];
-        }
-      }
-    });
+      });
+    }, rows * d * plan.vocabulary < Panels::kSerialWork);
     ctx->save_for_backward({hidden, weight, targets, lse});
     ctx->saved_data["temperature"] = temperature;
     ctx->mark_non_differentiable({entropy});
@@ -123,44 +162,45 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor hidden = saved[0].detach(), wide = saved[1].detach().to(at::kFloat).contiguous(), &targets = saved[2], &lse = saved[3];
     const float scale = float(1.0 / ctx->saved_data["temperature"].toDouble());
-    const int64_t rows = hidden.size(0), d = hidden.size(1), vocabulary = wide.size(0);
+    const int64_t rows = hidden.size(0), d = hidden.size(1);
+    const bool want_weight = ctx->needs_input_grad(1);
+    const Plan plan(rows, wide.size(0));
     const at::Tensor coefficient = (grads[0] * scale).contiguous(), minus = coefficient.neg();
-    const Panels by_token = Panels::of_transposed(hidden).filled_up(), by_row = Panels::of(hidden);
-    at::Tensor dhidden = at::zeros_like(hidden), dweight = at::empty(wide.sizes(), wide.options());
+    const Panels by_token = Panels::of_transposed(hidden).filled_up(), by_row = want_weight ? Panels::of(hidden) : Panels();
+    at::Tensor dhidden = at::zeros_like(hidden), dweight = want_weight ? at::empty(wide.sizes(), wide.options()) : at::Tensor();
     const float *w = wide.const_data_ptr<float>(), *ls = lse.const_data_ptr<float>(), *co = coefficient.const_data_ptr<float>(), *mi = minus.const_data_ptr<float>();
     const int64_t* target = targets.const_data_ptr<int64_t>();
-    float *dh = dhidden.mutable_data_ptr<float>(), *dw = dweight.mutable_data_ptr<float>();
-    // Slices of the vocabulary, the same for any number of threads; each has its own sum for the hidden states, added up in order.
-    const int64_t blocks = (vocabulary + kVocabulary - 1) / kVocabulary, slices = std::min(kSlices, blocks);
-    const int64_t slice_words = (blocks + slices - 1) / slices * kVocabulary;
-    at::Tensor partial = at::empty({slices, std::min(rows, kBackwardTokens), d}, hidden.options());
+    float *dh = dhidden.mutable_data_ptr<float>(), *dw = want_weight ? dweight.mutable_data_ptr<float>() : nullptr;
+    at::Tensor partial = at::empty({plan.slices, std::min(rows, plan.chunk), d}, hidden.options());  // of dhidden, added up in order
     float* pp = partial.mutable_data_ptr<float>();
-    for (int64_t chunk = 0; chunk < rows; chunk += kBackwardTokens) {
-      const int64_t chunk_end = std::min(rows, chunk + kBackwardTokens);
-      at::parallel_for(0, slices, 1, [&](int64_t begin, int64_t end) {
-        std::vector<float> logits(kVocabulary * kTokens);
-        for (int64_t slice = begin; slice < end; ++slice)
-          for (int64_t t = chunk; t < chunk_end; t += kTokens) {
-            const int64_t tokens = std::min(kTokens, chunk_end - t);
-            float* mine = pp + (slice * partial.size(1) + t - chunk) * d;
-            const int64_t first = slice * slice_words, last = std::min(vocabulary, first + slice_words);
-            if (first >= last) std::fill(mine, mine + tokens * d, 0.0f);
-            for (int64_t v = first; v < last; v += kVocabulary) {
-              const int64_t words = std::min(kVocabulary, last - v);
-              tile(by_token, t, tokens, w, v, words, logits.data());
-              kernels::column_softmax(logits.data(), kTokens, words, tokens, scale, ls + t, mi + t);
+    Team::run([&](Team& team) {
+      std::vector<float> tile(size_t(plan.words * kTokens));
+      float* logits = tile.data();
+      for (int64_t begin = 0; begin < rows; begin += plan.chunk) {
+        const int64_t end = std::min(rows, begin + plan.chunk);
+        const auto slice_of = [&](int64_t slice) { return pp + slice * partial.size(1) * d; };
+        team.share(plan.slices, [&](int64_t slice) {
+          Panels by_word;
+          plan.blocks_of(slice, [&](int64_t v, int64_t words) {
+            if (!by_word.defined() || by_word.rows() != words) by_word = Panels(words, d);
+            for (int64_t r = 0; r < words; ++r) by_word.set_row(r, w + (v + r) * d);
+            tiles_of(by_token, w + v * d, words, begin, end, logits, [&](int64_t t, int64_t tokens) {
+              kernels::column_softmax(logits, kTokens, words, tokens, scale, ls + t, mi + t);
               for (int64_t j = 0; j < tokens; ++j)
-                if (target[t + j] >= v && target[t + j] < v + words) logits[size_t((target[t + j] - v) * kTokens + j)] += co[t + j];
-              kernels::multiply(tokens, d, words, logits.data(), 1, kTokens, w + v * d, d, mine, d, v > first);
-              by_row.multiply_rows(t, t + tokens, words, logits.data(), kTokens, 1, dw + v * d, d, t > 0);
-            }
-          }
-      });
-      at::parallel_for(chunk, chunk_end, 64, [&](int64_t begin, int64_t end) {
-        for (int64_t slice = 0; slice < slices; ++slice) kernels::add_row(dh + begin * d, pp + (slice * partial.size(1) + begin - chunk) * d, (end - begin) * d);
-      });
-    }
-    return {dhidden, ctx->needs_input_grad(1) ? dweight : at::Tensor(), at::Tensor(), at::Tensor()};
+                if (target[t + j] >= v && target[t + j] < v + words) logits[(target[t + j] - v) * kTokens + j] += co[t + j];
+              by_word.multiply_rows(0, words, 0, by_word.count(), tokens, logits, 1, kTokens, slice_of(slice) + (t - begin) * d, d, v > slice * plan.slice_words);
+              if (want_weight) by_row.multiply_rows(t, t + tokens, 0, by_row.count(), words, logits, kTokens, 1, dw + v * d, d, t > 0);
+            });
+          });
+        });
+        constexpr int64_t kRows = 16;
+        team.share((end - begin + kRows - 1) / kRows, [&](int64_t job) {
+          const int64_t first = job * kRows, count = std::min(kRows, end - begin - first);
+          for (int64_t slice = 0; slice < plan.slices; ++slice) kernels::add_row(dh + (begin + first) * d, slice_of(slice) + first * d, count * d);
+        });
+      }
+    }, rows * d * plan.vocabulary < Panels::kSerialWork);
+    return {dhidden, dweight, at::Tensor(), at::Tensor()};
   }
 };
 

@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t kDepth = 1024;            // k steps of a panel that stay in the cache
 constexpr int64_t kLeftBytes = 256 << 10;   // of x that stay in the cache while panels pass by
-constexpr int64_t kStrip = 32;              // rows of a transposed product a thread takes at a time
-constexpr int64_t kTokens = 128;            // k steps of a transposed product at a time
+constexpr int64_t kStrip = 48;              // rows of a transposed product a thread takes at a time
+constexpr int64_t kTokens = 96;             // k steps of a transposed product at a time
 
 at::Tensor as_float(const at::Tensor& w) {
   FOIL_CHECK(w.dim() == 2 && w.is_cpu());
@@ -78,14 +78,20 @@ Panels Panels::compact_of_transposed(const at::Tensor& weight, bool bf16, const 
   return p;
 }
 
-void Panels::multiply_panel(int64_t i, int64_t k, int64_t K, int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool accumulate) const {
-  const int64_t columns = std::min(kWidth, columns_ - i * kWidth);
-  if (data_.scalar_type() == at::kFloat) {
-    kernels::multiply(rows, columns, K, a, a_row, 1, panel(i) + k * kWidth, kWidth, c, c_row, accumulate, true);
+void Panels::multiply_depth(int64_t first, int64_t number, int64_t k, int64_t K, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* c,
+                            int64_t c_row, bool accumulate) const {
+  const int64_t last = first + number, size = rows_ * kWidth;
+  if (data_.scalar_type() != at::kFloat) {
+    const uint16_t* halves = static_cast<const uint16_t*>(data_.const_data_ptr()) + k * kWidth;
+    for (int64_t i = first; i < last; ++i, c += kWidth)
+      kernels::multiply_bf16(rows, std::min(kWidth, columns_ - i * kWidth), K, a, row_step, k_step, halves + i * size, kWidth, c, c_row, accumulate);
     return;
   }
-  const uint16_t* halves = static_cast<const uint16_t*>(data_.const_data_ptr()) + (i * rows_ + k) * kWidth;
-  kernels::multiply_bf16(rows, columns, K, a, a_row, 1, halves, kWidth, c, c_row, accumulate);
+  int64_t i = first;
+  for (; i + 2 <= last && (i + 2) * kWidth <= columns_; i += 2, c += 2 * kWidth)
+    kernels::multiply_pair(rows, K, a, row_step, k_step, panel(i) + k * kWidth, size, kWidth, c, c_row, accumulate);
+  for (; i < last; ++i, c += kWidth)
+    kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), K, a, row_step, k_step, panel(i) + k * kWidth, kWidth, c, c_row, accumulate, true);
 }
 
 void Panels::multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
@@ -98,21 +104,17 @@ void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const fl
   const int64_t block = block_rows();
   for (int64_t r = 0; r < rows; r += block)
     for (int64_t k = 0; k < rows_; k += kDepth)
-      for (int64_t i = first; i < first + number; ++i)
-        multiply_panel(i, k, std::min(kDepth, rows_ - k), std::min(block, rows - r), x + r * x_row + k, x_row, y + r * y_row + (i - first) * kWidth, y_row,
-                       accumulate || k > 0);
+      multiply_depth(first, number, k, std::min(kDepth, rows_ - k), std::min(block, rows - r), x + r * x_row + k, x_row, 1, y + r * y_row, y_row, accumulate || k > 0);
 }
 
 void Panels::add_bias(const float* bias, int64_t panel, int64_t columns, int64_t rows, float* y, int64_t y_row) {
   for (int64_t r = 0; r < rows; ++r) kernels::add_row(y + r * y_row, bias + panel * kWidth, std::min(kWidth, columns - panel * kWidth));
 }
 
-void Panels::multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
-                           bool accumulate) const {
-  FOIL_CHECK(data_.scalar_type() == at::kFloat);
-  for (int64_t i = 0; i < count(); ++i)
-    kernels::multiply(rows, std::min(kWidth, columns_ - i * kWidth), end - begin, a, row_step, k_step, panel(i) + begin * kWidth, kWidth, out + i * kWidth,
-                      out_row, accumulate, true);
+void Panels::multiply_rows(int64_t begin, int64_t end, int64_t first, int64_t number, int64_t rows, const float* a, int64_t row_step, int64_t k_step,
+                           float* out, int64_t out_row, bool accumulate) const {
+  for (int64_t k = begin; k < end; k += kDepth)
+    multiply_depth(first, number, k, std::min(kDepth, end - k), rows, a + (k - begin) * k_step, row_step, k_step, out, out_row, accumulate || k > begin);
 }
 
 at::Tensor Panels::linear(const at::Tensor& x_in, const at::Tensor& bias) const {
@@ -138,13 +140,17 @@ at::Tensor Panels::transposed_product(const at::Tensor& a) const {
   at::Tensor out = at::empty({out_rows, columns_}, a.options().requires_grad(false));
   const float* ap = a.const_data_ptr<float>();
   float* op = out.mutable_data_ptr<float>();
-  const int64_t jobs = (out_rows + kStrip - 1) / kStrip;
-  const int64_t work = std::max<int64_t>(1, kStrip * rows_ * columns_);
-  at::parallel_for(0, jobs, std::max<int64_t>(1, kSerialWork / work), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * kStrip; i < std::min(end * kStrip, out_rows); i += kStrip)
-      for (int64_t t = 0; t < rows_; t += kTokens)
-        multiply_rows(t, std::min(t + kTokens, rows_), std::min(kStrip, out_rows - i), ap + t * out_rows + i, 1, out_rows, op + i * columns_, columns_, t > 0);
-  });
+  Team::run([&](Team& team) {
+    alignas(64) float strip[kTokens * kStrip];  // steps of a apart, its rows would fall on the same lines of the cache
+    team.share((out_rows + kStrip - 1) / kStrip, [&](int64_t job) {
+      const int64_t i = job * kStrip, width = std::min(kStrip, out_rows - i);
+      for (int64_t t = 0; t < rows_; t += kTokens) {
+        const int64_t tokens = std::min(kTokens, rows_ - t);
+        for (int64_t k = 0; k < tokens; ++k) std::memcpy(strip + k * kStrip, ap + (t + k) * out_rows + i, size_t(width) * sizeof(float));
+        multiply_rows(t, t + tokens, 0, count(), width, strip, 1, kStrip, op + i * columns_, columns_, t > 0);
+      }
+    });
+  }, out_rows * rows_ * columns_ < kSerialWork);
   return out;
 }
 

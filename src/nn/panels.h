@@ -62,16 +62,18 @@ class Panels {
   // y [rows, N] = x [rows, K] · B (+ bias [N]); all threads.
   at::Tensor linear(const at::Tensor& x, const at::Tensor& bias = {}) const;
 
-  // out[rows, N] (+)= aᵀ · B[begin:end], a [end − begin, rows] with element (k, r) at a[k·k_step + r·row_step]; on this thread.
-  void multiply_rows(int64_t begin, int64_t end, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out, int64_t out_row,
-                     bool accumulate) const;
+  // out[rows, …] (+)= A · B[begin:end] in panels [first, first + count), A [rows, end − begin] with element (r, k) at a[r·row_step + k·k_step];
+  // on this thread.
+  void multiply_rows(int64_t begin, int64_t end, int64_t first, int64_t count, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* out,
+                     int64_t out_row, bool accumulate) const;
   // aᵀ · B: [N_a, N] from a [K, N_a], all threads: the gradient of a weight from the gradients of its outputs.
   at::Tensor transposed_product(const at::Tensor& a) const;
 
  private:
   float* panel(int64_t i) const { return static_cast<float*>(data_.mutable_data_ptr()) + i * rows_ * kWidth; }
-  // C (+)= A · rows [k, k + K) of panel i.
-  void multiply_panel(int64_t i, int64_t k, int64_t K, int64_t rows, const float* a, int64_t a_row, float* c, int64_t c_row, bool accumulate) const;
+  // C (+)= A · rows [k, k + K) of panels [first, first + count).
+  void multiply_depth(int64_t first, int64_t count, int64_t k, int64_t K, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* c,
+                      int64_t c_row, bool accumulate) const;
   int64_t rows_ = 0, columns_ = 0;
   at::Tensor data_;
 };

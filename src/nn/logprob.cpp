@@ -75,18 +75,16 @@ class FusedLogprob : public torch::autograd::Function<FusedLogprob> {
 // The same for f32 hidden states on the CPU, over tiles of transposed logits [words, tokens] that stay in the cache: blocks of the weight's
 // rows, each read once, against the tokens, so that the softmax runs down vector lanes.
 class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
-  static constexpr int64_t kTokens = 128;
+  static constexpr int64_t kTokens = 128, kChunk = 1024;  // tokens of a tile; tokens that a block of words meets before the next one comes
   static_assert(kTokens % Panels::kWidth == 0);
 
-  // Blocks of words in slices, tokens in chunks: the shape alone decides, so that sums are the same for any number of threads.
+  // Blocks of words in slices: the vocabulary alone decides, so that sums are the same for any number of threads.
   struct Plan {
-    Plan(int64_t rows, int64_t vocabulary) : vocabulary(vocabulary), words(vocabulary >= 4096 ? 128 : 32) {
+    explicit Plan(int64_t vocabulary) : vocabulary(vocabulary), words(vocabulary >= 4096 ? 128 : 32) {
       const int64_t blocks = (vocabulary + words - 1) / words;
       slices = std::min<int64_t>(32, blocks);
       slice_words = (blocks + slices - 1) / slices * words;
       slices = (vocabulary + slice_words - 1) / slice_words;
-      chunk = slices < 8 ? kTokens : 8 * kTokens;
-      chunks = (rows + chunk - 1) / chunk;
     }
     // work(v, words) for the blocks of a slice.
     template <class F>
@@ -94,7 +92,7 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
       const int64_t last = std::min(vocabulary, (slice + 1) * slice_words);
       for (int64_t v = slice * slice_words; v < last; v += words) work(v, std::min(words, last - v));
     }
-    int64_t vocabulary, words, slices, slice_words, chunk, chunks;
+    int64_t vocabulary, words, slices, slice_words;
   };
 
   // For every tile of a block's logits (block: its rows of the weight) in tokens [begin, end): work(token, tokens), the tile in `logits`,
@@ -113,7 +111,8 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
                                                 const at::Tensor& targets, double temperature) {
     const int64_t rows = hidden.size(0), d = hidden.size(1);
-    const Plan plan(rows, weight.size(0));
+    const Plan plan(weight.size(0));
+    const int64_t chunk = plan.slices < 8 ? kTokens : kChunk, chunks = (rows + chunk - 1) / chunk;
     const at::Tensor wide = weight.detach().to(at::kFloat).contiguous();
     const Panels by_token = Panels::of_transposed(hidden).filled_up();
     const auto options = hidden.options().requires_grad(false);
@@ -124,8 +123,8 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     float *lp = logprob.mutable_data_ptr<float>(), *ls = lse.mutable_data_ptr<float>(), *en = entropy.mutable_data_ptr<float>(), *st = statistics.mutable_data_ptr<float>();
     Team::run([&](Team& team) {
       std::vector<float> logits(size_t(plan.words * kTokens));
-      team.share(plan.chunks * plan.slices, [&](int64_t job) {
-        const int64_t slice = job % plan.slices, begin = job / plan.slices * plan.chunk, end = std::min(rows, begin + plan.chunk);
+      team.share(chunks * plan.slices, [&](int64_t job) {
+        const int64_t slice = job % plan.slices, begin = job / plan.slices * chunk, end = std::min(rows, begin + chunk);
         float *top = st + slice * 3 * rows, *sum = top + rows, *weighted = sum + rows;
         std::fill(top + begin, top + end, -1e30f), std::fill(sum + begin, sum + end, 0.0f), std::fill(weighted + begin, weighted + end, 0.0f);
         plan.blocks_of(slice, [&](int64_t v, int64_t words) {
@@ -164,20 +163,20 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     const float scale = float(1.0 / ctx->saved_data["temperature"].toDouble());
     const int64_t rows = hidden.size(0), d = hidden.size(1);
     const bool want_weight = ctx->needs_input_grad(1);
-    const Plan plan(rows, wide.size(0));
+    const Plan plan(wide.size(0));
     const at::Tensor coefficient = (grads[0] * scale).contiguous(), minus = coefficient.neg();
     const Panels by_token = Panels::of_transposed(hidden).filled_up(), by_row = want_weight ? Panels::of(hidden) : Panels();
     at::Tensor dhidden = at::zeros_like(hidden), dweight = want_weight ? at::empty(wide.sizes(), wide.options()) : at::Tensor();
     const float *w = wide.const_data_ptr<float>(), *ls = lse.const_data_ptr<float>(), *co = coefficient.const_data_ptr<float>(), *mi = minus.const_data_ptr<float>();
     const int64_t* target = targets.const_data_ptr<int64_t>();
     float *dh = dhidden.mutable_data_ptr<float>(), *dw = want_weight ? dweight.mutable_data_ptr<float>() : nullptr;
-    at::Tensor partial = at::empty({plan.slices, std::min(rows, plan.chunk), d}, hidden.options());  // of dhidden, added up in order
+    at::Tensor partial = at::empty({plan.slices, std::min(rows, kChunk), d}, hidden.options());  // of dhidden, added up in order
     float* pp = partial.mutable_data_ptr<float>();
     Team::run([&](Team& team) {
       std::vector<float> tile(size_t(plan.words * kTokens));
       float* logits = tile.data();
-      for (int64_t begin = 0; begin < rows; begin += plan.chunk) {
-        const int64_t end = std::min(rows, begin + plan.chunk);
+      for (int64_t begin = 0; begin < rows; begin += kChunk) {
+        const int64_t end = std::min(rows, begin + kChunk);
         const auto slice_of = [&](int64_t slice) { return pp + slice * partial.size(1) * d; };
         team.share(plan.slices, [&](int64_t slice) {
           Panels by_word;

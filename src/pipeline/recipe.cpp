@@ -1,5 +1,7 @@
 #include "pipeline/recipe.h"
 
+#include <filesystem>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -13,6 +15,11 @@ void DataSection::validate(const std::string& where) const {
   if (source != "family" && source != "files") throw UsageError(fmt::format("source is \"{}\"", source), where, "choose family or files");
   if (source == "files" && train.empty()) throw UsageError("source files needs train", where, "name a JSON Lines file or a benchmark, e.g. train: gsm8k_train");
   if (source == "files" && eval.empty()) throw UsageError("source files needs eval", where, "name JSON Lines files or benchmarks, e.g. eval: [gsm8k, math500]");
+  if (source == "files")
+    for (size_t i = 0; i < eval.size(); ++i)
+      for (size_t j = 0; j < i; ++j)
+        if (std::filesystem::path(eval[i]).stem() == std::filesystem::path(eval[j]).stem())
+          throw UsageError(fmt::format("eval names two files that would be the same split: {} and {}", eval[j], eval[i]), where, "a split is called as its file is: rename or copy one of them");
   if (train_limit < 0 || eval_limit < 0) throw UsageError("train_limit and eval_limit must not be negative", where);
 }
 

@@ -158,6 +158,8 @@ good("negatives", "-m", policy, "-p", problems, "-o", work / "negatives.jsonl", 
      "--set", "generator.problems_per_step=8", "--set", "generator.group_size=4", "--set", "generator.give_up_after=0")
 made = records(work / "negatives.jsonl")
 check(made and all(p["chosen"] != p["rejected"] for p in made), "foil negatives made no pairs")
+sampled = {s["problem_id"] for s in records(work / "negatives.jsonl.work/samples/policy.jsonl")}
+check(len(sampled) == 60, f"foil negatives of a file named train.jsonl asked for 60 problems, sampled {len(sampled)}")
 
 # The report of the folder, and a stage done again.
 good(*demo(work / "run", "--until", "rl"))

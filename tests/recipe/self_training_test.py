@@ -168,10 +168,11 @@ def right_step_share(folder):
     return values
 
 
+# (A model of the tiny profile is right one time in twenty: one rollout of eight says enough for a step.)
 weights, arguments = {}, ["--set", f"steps.judge.endpoint.url={server.url}"]
 for name, verdict in (("spared", True), ("punished", False)):
     server.reply = step_judge(verdict)
-    good("bcpg-nsa", work / name, *arguments)
+    good("bcpg-nsa", work / name, *arguments, "--set", "steps.threshold=0.1")
     samples, f = records(work / name / "samples/steps.jsonl"), facts(work / name)
     check({s["correct"] for s in samples} == {True, False} and all(len(s["token_ids"]) == len(s["logprobs"]) > 0 for s in samples), "labelled samples can be replayed")
     check((f["steps"]["right_steps_in_wrong_samples"] > 0) == verdict and f["bcpg_steps"]["steps"] == 2, f"{name}: {f['steps']}")

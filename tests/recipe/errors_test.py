@@ -67,6 +67,7 @@ refused(2, ["--samples is 0"], *generate("-n", 0), absent=[out, f"{out}.part"])
 refused(2, ["max_tokens 0", "max_tokens ≥ 1"], *generate("--max-tokens", 0), absent=[out])
 recipe = lines("misspelt.yaml", ["name: x", "rl:", "  stepz: 3"])
 refused(2, ['unknown key "stepz" in rl', "misspelt.yaml:3:3", 'did you mean "steps"?'], "run", recipe)
+refused(2, ["the same split: a/test.jsonl and b/test.jsonl", "rename or copy"], "run", repository / "recipes/demo.yaml", "--set", "data.source=files", "--set", "data.train=t.jsonl", "--set", "data.eval=[a/test.jsonl, b/test.jsonl]")
 refused(2, ["not readable as YAML", "torn.yaml:"], "run", lines("torn.yaml", ["name: x", "sft: [1,2"]))
 
 # Problem files.

@@ -60,13 +60,12 @@ Comparison compare(const EvalResult& old_result, const EvalResult& new_result, c
 bool within_flip_limit(const Comparison& comparison, double limit) { return comparison.negative_flips <= limit; }
 
 void to_json(nlohmann::json& j, const Comparison& x) {
-  const auto difference = [](const PairedDifference& d) { return nlohmann::json{{"difference", d.difference}, {"interval", d.interval}, {"p", d.p}}; };
   nlohmann::json splits = nlohmann::json::array();
   for (const auto& s : x.splits)
-    splits.push_back({{"split", s.split}, {"problems", s.problems}, {"accuracy", difference(s.accuracy)},
+    splits.push_back({{"split", s.split}, {"problems", s.problems}, {"accuracy", s.accuracy},
                       {"negative_flips", s.flips.negative}, {"positive_flips", s.flips.positive},
                       {"expected_negative_flips", s.flips.expected_negative}, {"flip_noise", s.flips.noise}, {"flipped", s.flips.flipped}});
-  j = {{"old", x.old_policy}, {"new", x.new_policy}, {"average", difference(x.average)}, {"negative_flips", x.negative_flips}, {"splits", splits}};
+  j = {{"old", x.old_policy}, {"new", x.new_policy}, {"average", x.average}, {"negative_flips", x.negative_flips}, {"splits", splits}};
 }
 
 }  // namespace foil::eval

@@ -156,6 +156,8 @@ PairedDifference paired_bootstrap(std::span<const double> a, std::span<const dou
 void to_json(nlohmann::json& j, const Interval& x) { j = nlohmann::json::array({x.low, x.high}); }
 void from_json(const nlohmann::json& j, Interval& x) { x = {j.at(0).get<double>(), j.at(1).get<double>()}; }
 void to_json(nlohmann::json& j, const Figure& x) { j = {{"value", x.value}, {"interval", x.interval}}; }
+void to_json(nlohmann::json& j, const PairedDifference& x) { j = {{"difference", x.difference}, {"interval", x.interval}, {"p", x.p}}; }
+void from_json(const nlohmann::json& j, PairedDifference& x) { x = {j.at("difference").get<double>(), j.at("interval").get<Interval>(), j.at("p").get<double>()}; }
 void from_json(const nlohmann::json& j, Figure& x) { x = {j.at("value").get<double>(), j.at("interval").get<Interval>()}; }
 
 }  // namespace foil::eval

@@ -55,5 +55,7 @@ void to_json(nlohmann::json& j, const Interval& x);  // [low, high]
 void from_json(const nlohmann::json& j, Interval& x);
 void to_json(nlohmann::json& j, const Figure& x);    // {"value": v, "interval": [low, high]}
 void from_json(const nlohmann::json& j, Figure& x);
+void to_json(nlohmann::json& j, const PairedDifference& x);  // {"difference": d, "interval": [low, high], "p": p}
+void from_json(const nlohmann::json& j, PairedDifference& x);
 
 }  // namespace foil::eval

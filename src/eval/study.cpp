@@ -234,10 +234,9 @@ void to_json(nlohmann::json& j, const StudyTable& x) {
     nlohmann::json row = {{"name", r.name}, {"label", r.label}, {"seeds", r.seeds}, {"average", r.average}, {"seed_deviation", r.seed_deviation}, {"figures", r.figures}};
     row["splits"] = nlohmann::json::object(), row["against"] = nlohmann::json::object(), row["split_against"] = nlohmann::json::object(), row["pass_at"] = nlohmann::json::object();
     for (const auto& [name, figure] : r.splits) row["splits"][name] = figure;
-    const auto difference = [](const PairedDifference& d) { return nlohmann::json{{"difference", d.difference}, {"interval", d.interval}, {"p", d.p}}; };
-    for (const auto& [name, d] : r.against) row["against"][name] = difference(d);
+    for (const auto& [name, d] : r.against) row["against"][name] = d;
     for (const auto& [name, splits] : r.split_against)
-      for (const auto& [split, d] : splits) row["split_against"][name][split] = difference(d);
+      for (const auto& [split, d] : splits) row["split_against"][name][split] = d;
     for (const auto& [k, value] : r.pass_at) row["pass_at"][std::to_string(k)] = value;
     if (r.negative_flips) row["negative_flips"] = *r.negative_flips;
     rows.push_back(std::move(row));
@@ -251,11 +250,10 @@ void from_json(const nlohmann::json& j, StudyTable& x) {
     StudyRow r{row.at("name"), row.at("label"), row.at("seeds")};
     for (const auto& [name, figure] : row.at("splits").items()) r.splits[name] = figure.get<Figure>();
     r.average = row.at("average").get<Figure>(), r.seed_deviation = row.at("seed_deviation");
-    const auto difference = [](const nlohmann::json& d) { return PairedDifference{d.at("difference"), d.at("interval").get<Interval>(), d.at("p")}; };
-    for (const auto& [name, d] : row.at("against").items()) r.against[name] = difference(d);
+    for (const auto& [name, d] : row.at("against").items()) r.against[name] = d.get<PairedDifference>();
     if (row.contains("split_against"))  // absent in tables of older versions
       for (const auto& [name, splits] : row.at("split_against").items())
-        for (const auto& [split, d] : splits.items()) r.split_against[name][split] = difference(d);
+        for (const auto& [split, d] : splits.items()) r.split_against[name][split] = d.get<PairedDifference>();
     if (row.contains("negative_flips")) r.negative_flips = row.at("negative_flips").get<double>();
     for (const auto& [k, value] : row.at("pass_at").items()) r.pass_at[std::stoll(k)] = value.get<double>();
     r.figures = row.at("figures").get<std::map<std::string, double>>();

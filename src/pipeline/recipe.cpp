@@ -1,8 +1,7 @@
 #include "pipeline/recipe.h"
 
-#include <filesystem>
-
 #include <algorithm>
+#include <filesystem>
 
 #include "base/error.h"
 #include "config/options.h"
@@ -11,6 +10,11 @@
 
 namespace foil::pipeline {
 
+std::string split_name(const std::string& source) {
+  const std::string stem = std::filesystem::path(source).stem().string();
+  return stem == "train" ? "eval_train" : stem;
+}
+
 void DataSection::validate(const std::string& where) const {
   if (source != "family" && source != "files") throw UsageError(fmt::format("source is \"{}\"", source), where, "choose family or files");
   if (source == "files" && train.empty()) throw UsageError("source files needs train", where, "name a JSON Lines file or a benchmark, e.g. train: gsm8k_train");
@@ -18,7 +22,7 @@ void DataSection::validate(const std::string& where) const {
   if (source == "files")
     for (size_t i = 0; i < eval.size(); ++i)
       for (size_t j = 0; j < i; ++j)
-        if (std::filesystem::path(eval[i]).stem() == std::filesystem::path(eval[j]).stem())
+        if (split_name(eval[i]) == split_name(eval[j]))
           throw UsageError(fmt::format("eval names two files that would be the same split: {} and {}", eval[j], eval[i]), where, "a split is called as its file is: rename or copy one of them");
   if (train_limit < 0 || eval_limit < 0) throw UsageError("train_limit and eval_limit must not be negative", where);
 }

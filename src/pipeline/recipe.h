@@ -32,6 +32,9 @@
 
 namespace foil::pipeline {
 
+// What an evaluation file's split is called: as the file; "train" is the name of what is trained on, whichever file that is.
+std::string split_name(const std::string& source);
+
 struct DataSection {
   std::string source = "family";     // "family", or "files"
   FamilyOptions family;

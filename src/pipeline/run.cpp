@@ -23,12 +23,6 @@ using Json = nlohmann::json;
 
 std::vector<Problem> StageRun::training_problems() const { return read_jsonl<Problem>(path(report::problems_file("train"))); }
 
-// "train" is the name of what is trained on, whichever file that is.
-static std::string split_name(const std::string& source) {
-  const std::string stem = fs::path(source).stem().string();
-  return stem == "train" ? "eval_train" : stem;
-}
-
 std::vector<std::string> StageRun::splits() const {
   if (recipe.data.source == "family") return recipe.data.eval.empty() ? family_splits() : recipe.data.eval;
   std::vector<std::string> out;

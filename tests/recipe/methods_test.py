@@ -285,6 +285,11 @@ if done.returncode != 0:
     sys.exit(f"the demo recipe failed:\n{done.stderr}")
 
 if not only:
+    # As it stands, without the tiny profile: what a user types first.
+    for recipe in sorted((repository / "recipes/methods").glob("*.yaml")):
+        planned = subprocess.run([foil, "run", recipe, "--dry-run"], capture_output=True, text=True, env=environment)
+        if planned.returncode != 0:
+            failures.append(f"{recipe.stem} --dry-run: exit {planned.returncode}: {planned.stderr[-1500:]}")
     for change, offer in REFUSED:
         refused = run(repository / "recipes/demo.yaml", "--set", f"output={work}/refused", *[x for c in change for x in ("--set", c)])
         if refused.returncode != 2 or offer not in refused.stderr:

@@ -54,15 +54,22 @@ float* scratch(int slot, int64_t floats) {
 const float* in(const at::Tensor& t) { return t.const_data_ptr<float>(); }
 float* out(at::Tensor& t) { return t.mutable_data_ptr<float>(); }
 
-struct Tape {  // [T, …] of one layer
+struct Tape {  // of one layer: [T, …], from `middle` on [R, …]
   at::Tensor qkv;        // rotated, [heads + 2·kv_heads]·d
   at::Tensor raw;        // q and k before their norm, where there is one
   at::Tensor head_rms;   // inverse rms of those, [T, heads + kv_heads]
   at::Tensor attended, lse;
+  at::Tensor input_rms;
   at::Tensor middle;     // x + attention
   at::Tensor gate_up;    // [2·intermediate]
-  at::Tensor input_rms, middle_rms;  // [T]
+  at::Tensor middle_rms;
 };
+
+// The rows of t that the layer's second half works on, and their gradients back in their places.
+at::Tensor picked(const at::Tensor& t, const LayerPass& pass) { return pass.rows.defined() ? t.index_select(0, pass.rows) : t; }
+at::Tensor put_back(const at::Tensor& t, const LayerPass& pass, int64_t rows) {
+  return pass.rows.defined() ? at::zeros({rows, t.size(1)}, t.options()).index_add_(0, pass.rows, t) : t;
+}
 
 struct Widths {
   explicit Widths(const ModelConfig& c)
@@ -84,25 +91,24 @@ void rotate_block(const Widths& w, const LayerPass& pass, float* qkv, int64_t fi
 
 at::Tensor forward(const LayerPass& pass, const Layer& layer, const at::Tensor& x, Tape& tape) {
   const Widths w(pass.config);
-  const int64_t T = x.size(0);
+  const int64_t T = x.size(0), R = pass.rows.defined() ? pass.rows.size(0) : T;
   const auto options = x.options().requires_grad(false);
   const bool norms = pass.config.qk_norm;
   tape.qkv = at::empty({T, w.qkv}, options);
   tape.input_rms = at::empty({T}, options);
-  tape.middle_rms = at::empty({T}, options);
   tape.attended = at::empty({T, w.q}, options);
   tape.lse = at::empty({T, w.heads}, options);
-  tape.middle = at::empty({T, w.hidden}, options);
-  tape.gate_up = at::empty({T, 2 * w.inner}, options);
+  tape.middle = at::empty({R, w.hidden}, options);
+  tape.gate_up = at::empty({R, 2 * w.inner}, options);
+  tape.middle_rms = at::empty({R}, options);
   if (norms) {
     tape.raw = at::empty({T, w.q + w.kv}, options);
     tape.head_rms = at::empty({T, w.heads + w.kv_heads}, options);
   }
-  at::Tensor result = at::empty({T, w.hidden}, options);
+  at::Tensor result = at::empty({R, w.hidden}, options);
   const Panels qkv_panels = Panels::of_transposed(layer.qkv), o_panels = Panels::of_transposed(layer.o);
-  const RowBlocks blocks(T);
 
-  blocks.run([&](int64_t, int64_t first, int64_t rows) {
+  RowBlocks(T).run([&](int64_t, int64_t first, int64_t rows) {
     float* normed = scratch(0, rows * w.hidden);
     kernels::rms_norm(in(x) + first * w.hidden, in(layer.input_norm), normed, out(tape.input_rms) + first, rows, w.hidden, w.eps);
     float* p = out(tape.qkv) + first * w.qkv;
@@ -125,11 +131,12 @@ at::Tensor forward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   attention_forward(pass.batch.segments, w.attention(), qkv, qkv + w.q, qkv + w.q + w.kv, out(tape.attended), out(tape.lse));
 
   const Panels gate_up_panels = Panels::of_transposed(layer.gate_up), down_panels = Panels::of_transposed(layer.down);
-  blocks.run([&](int64_t, int64_t first, int64_t rows) {
+  const at::Tensor before = picked(x, pass), attended = picked(tape.attended, pass);
+  RowBlocks(R).run([&](int64_t, int64_t first, int64_t rows) {
     float *normed = scratch(0, rows * w.hidden), *active = scratch(1, rows * w.inner);
     float *middle = out(tape.middle) + first * w.hidden, *y = out(result) + first * w.hidden, *gate_up = out(tape.gate_up) + first * 2 * w.inner;
-    std::memcpy(middle, in(x) + first * w.hidden, size_t(rows * w.hidden) * sizeof(float));
-    o_panels.multiply(rows, in(tape.attended) + first * w.q, w.q, middle, w.hidden, true);
+    std::memcpy(middle, in(before) + first * w.hidden, size_t(rows * w.hidden) * sizeof(float));
+    o_panels.multiply(rows, in(attended) + first * w.q, w.q, middle, w.hidden, true);
     kernels::rms_norm(middle, in(layer.post_norm), normed, out(tape.middle_rms) + first, rows, w.hidden, w.eps);
     gate_up_panels.multiply(rows, normed, w.hidden, gate_up, 2 * w.inner, false);
     for (int64_t r = 0; r < rows; ++r, gate_up += 2 * w.inner) kernels::swiglu(gate_up, gate_up + w.inner, active + r * w.inner, w.inner);
@@ -145,16 +152,16 @@ struct Gradients {
 
 Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& x, const Tape& tape, const at::Tensor& g, bool want_weights) {
   const Widths w(pass.config);
-  const int64_t T = x.size(0);
+  const int64_t T = x.size(0), R = tape.middle.size(0);
   const auto options = x.options().requires_grad(false);
   const bool norms = pass.config.qk_norm;
-  const RowBlocks blocks(T);
+  const RowBlocks blocks(T), read(R);
   Gradients d;
-  at::Tensor d_gate_up = at::empty({T, 2 * w.inner}, options), d_middle = at::empty({T, w.hidden}, options), d_attended = at::empty({T, w.q}, options);
+  at::Tensor d_gate_up = at::empty({R, 2 * w.inner}, options), d_middle = at::empty({R, w.hidden}, options), d_attended = at::empty({R, w.q}, options);
   // What the weights' gradients need, as the right side of their products.
   Panels active, normed;
-  if (want_weights) active = Panels(T, w.inner), normed = Panels(T, w.hidden);
-  at::Tensor post_partial = at::zeros({blocks.count(), w.hidden}, options), input_partial = at::zeros({blocks.count(), w.hidden}, options);
+  if (want_weights) active = Panels(R, w.inner), normed = Panels(R, w.hidden);
+  at::Tensor post_partial = at::zeros({read.count(), w.hidden}, options), input_partial = at::zeros({blocks.count(), w.hidden}, options);
 
   // Norms are linear in their input once the inverse rms is known: the normalised rows are made again without a reduction.
   auto normalise = [&](const float* from, const float* weight, const at::Tensor& rms, int64_t first, int64_t rows) {
@@ -166,7 +173,7 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   };
 
   const Panels down_panels = Panels::of(layer.down), gate_up_panels = Panels::of(layer.gate_up), o_panels = Panels::of(layer.o);
-  blocks.run([&](int64_t b, int64_t first, int64_t rows) {
+  read.run([&](int64_t b, int64_t first, int64_t rows) {
     float *d_active = scratch(1, rows * w.inner), *d_normed = scratch(0, rows * w.hidden), *row = scratch(2, w.inner + w.hidden);
     const float* gb = in(g) + first * w.hidden;
     down_panels.multiply(rows, gb, w.hidden, d_active, w.inner, false);
@@ -192,11 +199,14 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   if (want_weights) {
     d.down = active.transposed_product(g);
     d.gate_up = normed.transposed_product(d_gate_up);
-    d.o = Panels::of(tape.attended).transposed_product(d_middle);
+    d.o = Panels::of(picked(tape.attended, pass)).transposed_product(d_middle);
     d.post_norm = post_partial.sum(0);
   }
   active = Panels();
   d_gate_up.reset();
+  if (want_weights && R != T) normed = Panels(T, w.hidden);
+  d_attended = put_back(d_attended, pass, T);
+  d.x = put_back(d_middle, pass, T);
 
   at::Tensor d_qkv = at::empty({T, w.qkv}, options);
   const float* qkv = in(tape.qkv);
@@ -205,7 +215,6 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
                      dq + w.q + w.kv);
 
   at::Tensor head_partial = norms ? at::zeros({blocks.count(), 2, w.d}, options) : at::Tensor();
-  d.x = d_middle;
   const Panels qkv_panels = Panels::of(layer.qkv);
   blocks.run([&](int64_t b, int64_t first, int64_t rows) {
     float* p = out(d_qkv) + first * w.qkv;
@@ -252,7 +261,7 @@ class FusedLayer : public torch::autograd::Function<FusedLayer> {
     variable_list save(weights.begin(), weights.end());
     save.push_back(x);
     if (!pass->recompute)
-      for (const at::Tensor& t : {tape.qkv, tape.attended, tape.lse, tape.middle, tape.gate_up, tape.input_rms, tape.middle_rms, tape.raw, tape.head_rms})
+      for (const at::Tensor& t : {tape.qkv, tape.raw, tape.head_rms, tape.attended, tape.lse, tape.input_rms, tape.middle, tape.gate_up, tape.middle_rms})
         save.push_back(t);
     ctx->save_for_backward(std::move(save));
     return y;
@@ -276,7 +285,8 @@ class FusedLayer : public torch::autograd::Function<FusedLayer> {
     if (pass->recompute)
       nn::forward(*pass, layer, x, tape);
     else
-      tape = {saved[next], saved[next + 7], saved[next + 8], saved[next + 1], saved[next + 2], saved[next + 3], saved[next + 4], saved[next + 5], saved[next + 6]};
+      tape = {saved[next],     saved[next + 1], saved[next + 2], saved[next + 3], saved[next + 4],
+              saved[next + 5], saved[next + 6], saved[next + 7], saved[next + 8]};
     Gradients d = nn::backward(*pass, layer, x, tape, grads[0].contiguous(), want_weights);
     variable_list result = {std::move(d.x)};
     auto rows = [&](at::Tensor& fused, std::initializer_list<int64_t> counts) {

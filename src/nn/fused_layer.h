@@ -3,7 +3,7 @@
 // Rows are worked through in blocks that fit the cache, one thread a block: norm, projection, activation and projection of a block
 // run back to back. q, k and v (and gate and up) are one product. Kept for the backward pass: the layer's input, the rotated
 // projections, the attended values, the middle of the residual stream and the gate/up product; norms and activations are made again.
-// With `recompute` only the input is kept. The twin is layer_forward in transformer.cpp, composed of single operations.
+// With `recompute` only the input is kept. Of rows that nobody reads behind the layer only keys and values are made. The twin is layer_forward in transformer.cpp, composed of single operations.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -21,9 +21,10 @@ struct LayerPass : torch::CustomClassHolder {
   PackedBatch batch;
   RotaryTable table;
   bool recompute = false;
+  at::Tensor rows;  // [R] i64: the result's rows, unless undefined (all of them)
 };
 
-// x [T, hidden] → [T, hidden]. Gradients flow to x and the layer's weights.
+// x [T, hidden] → [T, hidden], or [R, hidden]. Gradients flow to x and the layer's weights.
 at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, const c10::intrusive_ptr<LayerPass>& pass);
 
 }  // namespace foil::nn

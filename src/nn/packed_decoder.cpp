@@ -69,12 +69,12 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
   std::vector<PagedLayer> paged;
   for (size_t i = 0; i < layers_.size(); ++i) paged.emplace_back(cache, int64_t(i));
   const auto data = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; };
-  const int64_t row_jobs = (rows + kRowJob - 1) / kRowJob;
 
   Team::run([&](Team& team) {
     std::vector<float> scratch;
+    int64_t left = rows;  // that the work goes on with: behind the last layer's keys and values each sequence's last token
     const auto by_rows = [&](const auto& work) {
-      team.share(row_jobs, [&](int64_t job) { work(job * kRowJob, std::min(rows, (job + 1) * kRowJob)); });
+      team.share((left + kRowJob - 1) / kRowJob, [&](int64_t job) { work(job * kRowJob, std::min(left, (job + 1) * kRowJob)); });
     };
     const auto norm = [&](const at::Tensor& weight) {
       by_rows([&](int64_t first, int64_t last) { kernels::rms_norm(x + first * hidden, data(weight), normed + first * hidden, nullptr, last - first, hidden, eps); });
@@ -97,11 +97,21 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
         }
       });
       team.share(int64_t(attention.size()), [&](int64_t job) { attend(paged[i], attention[size_t(job)], heads, qkv, width, attended, q_width, scratch); });
-      l.o.share(team, l.o.ready(team, rows, attended, q_width, parts), x, hidden, data(l.o_bias), true);
+      if (i + 1 == layers_.size() && results < rows) {
+        team.share(1, [&](int64_t) {
+          for (int64_t r = 0; r < results; ++r) {
+            const int64_t from = batch.sequences[size_t(r)].end - 1;  // at least r
+            std::copy_n(x + from * hidden, from == r ? 0 : hidden, x + r * hidden);
+            std::copy_n(attended + from * q_width, from == r ? 0 : q_width, attended + r * q_width);
+          }
+        });
+        left = results;
+      }
+      l.o.share(team, l.o.ready(team, left, attended, q_width, parts), x, hidden, data(l.o_bias), true);
       norm(l.post_norm);
       const PackedMatrix& lead = l.up.tiled() ? l.up : l.gate;
-      const PackedMatrix::Rows in = lead.ready(team, rows, normed, hidden, parts);
-      share_panels(team, rows, lead.block_rows(), lead.panels(), [&](int64_t first, int64_t last, int64_t panel) {
+      const PackedMatrix::Rows in = lead.ready(team, left, normed, hidden, parts);
+      share_panels(team, left, lead.block_rows(), lead.panels(), [&](int64_t first, int64_t last, int64_t panel) {
         const int64_t n = last - first, column = panel * Panels::kWidth, columns = std::min(Panels::kWidth, inner - column);
         if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
         float *gate = scratch.data(), *up = gate + n * Panels::kWidth;
@@ -109,10 +119,10 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
         l.up.multiply(in, first, last, panel, up, Panels::kWidth, false);
         for (int64_t r = 0; r < n; ++r) kernels::swiglu(gate + r * Panels::kWidth, up + r * Panels::kWidth, active + (first + r) * inner + column, columns);
       });
-      l.down.share(team, l.down.ready(team, rows, active, inner, parts), x, hidden, nullptr, true);
+      l.down.share(team, l.down.ready(team, left, active, inner, parts), x, hidden, nullptr, true);
     }
     team.share(results, [&](int64_t i) {
-      kernels::rms_norm(x + (batch.sequences[size_t(i)].end - 1) * hidden, data(norm_), out + i * hidden, nullptr, 1, hidden, eps);
+      kernels::rms_norm(x + i * hidden, data(norm_), out + i * hidden, nullptr, 1, hidden, eps);
     });
   }, rows * int64_t(layers_.size()) * hidden * (width + q_width + 3 * inner) < kSerialWork);
   return result;

@@ -138,6 +138,7 @@ at::Tensor Panels::transposed_product(const at::Tensor& a) const {
   FOIL_CHECK(a.dim() == 2 && a.size(0) == rows_ && a.is_contiguous() && a.scalar_type() == at::kFloat);
   const int64_t out_rows = a.size(1);
   at::Tensor out = at::empty({out_rows, columns_}, a.options().requires_grad(false));
+  if (rows_ == 0) return out.zero_();
   const float* ap = a.const_data_ptr<float>();
   float* op = out.mutable_data_ptr<float>();
   Team::run([&](Team& team) {

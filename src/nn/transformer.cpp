@@ -157,9 +157,11 @@ at::Tensor finish_layer(const ModelConfig& c, const Layer& layer, const at::Tens
 
 namespace {
 
-at::Tensor layer_forward(const ModelConfig& c, const Layer& layer, const at::Tensor& x, const PackedBatch& batch, const RotaryTable& table) {
-  const auto qkv = project(c, layer, x, batch.positions, table);
-  return finish_layer(c, layer, x, packed_attention(qkv.q, qkv.k, qkv.v, batch.segments));
+at::Tensor layer_forward(const Layer& layer, const at::Tensor& x, const LayerPass& pass) {
+  const auto qkv = project(pass.config, layer, x, pass.batch.positions, pass.table);
+  const at::Tensor attended = packed_attention(qkv.q, qkv.k, qkv.v, pass.batch.segments);
+  if (!pass.rows.defined()) return finish_layer(pass.config, layer, x, attended);
+  return finish_layer(pass.config, layer, x.index_select(0, pass.rows), attended.index_select(0, pass.rows));
 }
 
 // A composed layer that keeps only its input: the forward pass runs without recording, the backward pass runs it again.
@@ -171,7 +173,7 @@ class RecomputedLayer : public torch::autograd::Function<RecomputedLayer> {
     torch::autograd::variable_list save = {x};
     save.insert(save.end(), weights.begin(), weights.end());
     ctx->save_for_backward(save);
-    return layer_forward(pass->config, Layer::from(pass->config, weights.vec()), x, pass->batch, pass->table);
+    return layer_forward(Layer::from(pass->config, weights.vec()), x, *pass);
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::variable_list grads) {
     const auto pass = c10::static_intrusive_pointer_cast<LayerPass>(ctx->saved_data["pass"].toCapsule());
@@ -183,7 +185,7 @@ class RecomputedLayer : public torch::autograd::Function<RecomputedLayer> {
     at::Tensor y;
     {
       at::AutoGradMode on(true);
-      y = layer_forward(pass->config, Layer::from(pass->config, {leaves.begin() + 1, leaves.end()}), leaves[0], pass->batch, pass->table);
+      y = layer_forward(Layer::from(pass->config, {leaves.begin() + 1, leaves.end()}), leaves[0], *pass);
     }
     const auto found = torch::autograd::grad({y}, wanted, {grads[0]}, false, false, true);
     torch::autograd::variable_list out;
@@ -257,21 +259,23 @@ RotaryTable Transformer::rotary(int64_t length) const {
   return rotary_->table;
 }
 
-at::Tensor Transformer::hidden(const PackedBatch& batch, const ForwardOptions& options) const {
+at::Tensor Transformer::hidden(const PackedBatch& batch, const at::Tensor& rows, const ForwardOptions& options) const {
   const Decoder decoder(config_, parameters_);
   int64_t longest = 1;
   for (const Segment& s : batch.segments) longest = std::max(longest, s.length() + (s.prefix < 0 ? 0 : batch.segments[s.prefix].length()));
-  const RotaryTable table = rotary(longest);
   at::Tensor x = at::embedding(decoder.embedding, batch.tokens);
-  const auto pass = c10::make_intrusive<LayerPass>();
-  pass->config = config_, pass->batch = batch, pass->table = table, pass->recompute = options.recompute;
+  const auto inner = c10::make_intrusive<LayerPass>();
+  inner->config = config_, inner->batch = batch, inner->table = rotary(longest), inner->recompute = options.recompute;
+  const auto last = c10::make_intrusive<LayerPass>(*inner);
+  last->rows = rows;
   for (const Layer& layer : decoder.layers) {
+    const auto& pass = &layer == &decoder.layers.back() ? last : inner;
     if (fused_layer_applies(layer, x))
       x = fused_layer(x, layer, pass);
     else if (options.recompute && at::GradMode::is_enabled())
       x = RecomputedLayer::apply(x, at::TensorList(layer.defined_fields()), pass);
     else
-      x = layer_forward(config_, layer, x, batch, table);
+      x = layer_forward(layer, x, *pass);
   }
   return rms_norm(x, decoder.norm, config_.rms_norm_eps);
 }

@@ -47,8 +47,10 @@ class Transformer {
   at::Device device() const;
   at::ScalarType type() const;
 
-  // [T, hidden] after the final norm.
-  at::Tensor hidden(const PackedBatch& batch, const ForwardOptions& options = {}) const;
+  // [T, hidden] after the final norm; or of `rows` [R] i64 alone, in their order: [R, hidden]. In the last layer the others are keys and
+  // values and no more, so who reads few rows (the ends of texts, the answers behind prompts) names them.
+  at::Tensor hidden(const PackedBatch& batch, const ForwardOptions& options = {}) const { return hidden(batch, at::Tensor(), options); }
+  at::Tensor hidden(const PackedBatch& batch, const at::Tensor& rows, const ForwardOptions& options = {}) const;
   const at::Tensor& output_weight() const;          // [vocab, hidden]
   at::Tensor logits(const at::Tensor& hidden) const;  // [rows, vocab], f32: keep rows few
 

@@ -127,6 +127,45 @@ TEST_P(Architectures, FusedEqualsComposed) {
   for (const auto& [name, g] : expected) EXPECT_LT((ours.at(name) - g).norm().item<double>(), 2e-4 * g.norm().item<double>()) << name;
 }
 
+// Rows named beforehand (one of them twice) against picking them out of all: composed and fused, kept and made again.
+TEST_P(Architectures, NamedRowsEqualPickedOnes) {
+  BatchPacker packer;
+  const int32_t p = packer.add(tokens(150, 1));
+  packer.add(tokens(70, 2), p);
+  packer.add(tokens(33, 3), p);
+  const auto batch = packer.build();
+  std::vector<int64_t> read = {149, 149};
+  for (int64_t r = 150; r < 253; r += 1 + r % 3) read.push_back(r);
+  const at::Tensor rows = at::tensor(read, at::kLong), none = at::empty({0}, at::kLong);
+  for (const auto type : {at::kFloat, at::kDouble})
+    for (const bool recompute : {false, true}) {
+      auto model = Transformer::random(tiny(GetParam()), 3, at::kCPU, type);
+      model.requires_grad(true);
+      for (auto& [_, t] : model.parameters())
+        if (t.dim() == 2) t.detach().mul_(8);
+      const auto gradients = [&](const at::Tensor& states) {
+        for (auto& [_, t] : model.parameters()) t.mutable_grad() = at::Tensor();
+        (states * at::arange(states.numel(), states.options()).view_as(states).sin()).sum().backward();
+        std::map<std::string, at::Tensor> out;
+        for (auto& [name, t] : model.parameters())
+          if (t.grad().defined()) out[name] = t.grad().clone();
+        return out;
+      };
+      const at::Tensor named = model.hidden(batch, rows, {recompute}), picked = model.hidden(batch, {recompute}).index_select(0, rows);
+      if (type == at::kFloat) {
+        EXPECT_TRUE(at::equal(named, picked));
+      }
+      EXPECT_TRUE(at::allclose(named, picked, 1e-9, 1e-9));
+      const auto ours = gradients(named), expected = gradients(picked);
+      EXPECT_EQ(ours.size(), expected.size());
+      for (const auto& [name, g] : expected)
+        EXPECT_LE((ours.at(name) - g).norm().item<double>(), (type == at::kFloat ? 1e-5 : 1e-12) * g.norm().item<double>()) << name << type << recompute;
+      const at::Tensor nothing = model.hidden(batch, none, {recompute});
+      EXPECT_EQ(nothing.size(0), 0);
+      for (const auto& [name, g] : gradients(nothing)) EXPECT_TRUE(at::equal(g, at::zeros_like(g))) << name;
+    }
+}
+
 TEST_P(Architectures, SameBitsEveryRun) {
   auto model = Transformer::random(tiny(GetParam()), 3);
   BatchPacker packer;

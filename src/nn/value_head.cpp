@@ -58,7 +58,7 @@ void RewardModel::save(const std::filesystem::path& folder, at::ScalarType type,
 }
 
 at::Tensor RewardModel::score(const PackedBatch& batch, const ForwardOptions& options) const {
-  return score_tokens(backbone.hidden(batch, options).index_select(0, last_rows(batch)), head);
+  return score_tokens(backbone.hidden(batch, last_rows(batch), options), head);
 }
 
 }  // namespace foil::nn

@@ -215,7 +215,7 @@ std::vector<std::vector<float>> LocalEngine::next_token_logprobs(const std::vect
       packer.add(tokenizer_->encode(prompts[i++]));
       last.push_back(packer.tokens() - 1);
     }
-    const at::Tensor hidden = model_->hidden(packer.build(model_->device())).index_select(0, at::tensor(last, at::kLong).to(model_->device()));
+    const at::Tensor hidden = model_->hidden(packer.build(model_->device()), at::tensor(last, at::kLong).to(model_->device()));
     const at::Tensor rows = at::log_softmax(model_->logits(hidden), 1).to(at::kCPU).index_select(1, index).contiguous();
     for (size_t r = 0; r < last.size(); ++r) {
       const float* p = rows.const_data_ptr<float>() + r * candidates.size();

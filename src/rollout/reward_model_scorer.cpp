@@ -42,7 +42,7 @@ std::vector<double> RewardModelScorer::score(std::span<const Scored> items) {
       where.push_back(out.size() - 1);
     }
     if (last.empty()) continue;
-    const at::Tensor hidden = model_->hidden(packer.build(model_->device())).index_select(0, at::tensor(last, at::kLong).to(model_->device()));
+    const at::Tensor hidden = model_->hidden(packer.build(model_->device()), at::tensor(last, at::kLong).to(model_->device()));
     const at::Tensor scores = at::linear(hidden, head_.to(hidden.options())).flatten().to(at::kFloat).to(at::kCPU).contiguous();
     for (size_t k = 0; k < where.size(); ++k) out[where[k]] = scores.const_data_ptr<float>()[k];
   }

@@ -247,7 +247,7 @@ std::vector<bool> solves(const nn::Transformer& model, const std::vector<Example
     CompletionPacker packer;
     packer.completion(packer.prompt(x.prompt), x.completion);
     const CompletionBatch batch = packer.build();
-    const at::Tensor best = model.logits(model.hidden(batch.packed).index_select(0, batch.rows)).argmax(1);
+    const at::Tensor best = model.logits(model.hidden(batch.packed, batch.rows)).argmax(1);
     out.push_back(at::equal(best, batch.targets));
   }
   return out;
@@ -491,7 +491,7 @@ TEST(Methods, MetaLearningLooksWhereOutsideScoresSpreadAndComesBack) {
       CompletionPacker packer;
       for (const auto& x : outside) packer.completion(packer.prompt(x.prompt), x.completion);
       const CompletionBatch batch = packer.build();
-      return nn::score_tokens(model.backbone.hidden(batch.packed).index_select(0, batch.last_rows), model.head).var(0).item<double>();
+      return nn::score_tokens(model.backbone.hidden(batch.packed, batch.last_rows), model.head).var(0).item<double>();
     };
     RewardModelTask task(data, o, model.head, outside);
     task.prepare(model.backbone, context(dir, "reward_model"), o.loop);

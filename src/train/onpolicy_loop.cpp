@@ -140,7 +140,7 @@ class OnPolicyLoop {
       session_.poll();
       const PackedUnits packed = pack(micro, policy_.device());
       if (critic_.defined()) {
-        const at::Tensor hidden = policy_.hidden(packed.batch.packed).index_select(0, packed.batch.rows);
+        const at::Tensor hidden = policy_.hidden(packed.batch.packed, packed.batch.rows);
         store(packed, nn::score_tokens(hidden, critic_).cpu(), &Trained::values);
         if (old) store(packed, nn::token_logprobs(hidden, policy_.output_weight(), packed.batch.targets, options_.temperature).logprob.cpu(), &Trained::old_logprob, own);
       } else if (old) {
@@ -194,7 +194,7 @@ class OnPolicyLoop {
   }
 
   at::Tensor logprobs(const nn::Transformer& model, const CompletionBatch& batch) const {
-    const at::Tensor hidden = model.hidden(batch.packed).index_select(0, batch.rows);
+    const at::Tensor hidden = model.hidden(batch.packed, batch.rows);
     return nn::token_logprobs(hidden, model.output_weight(), batch.targets, options_.temperature).logprob.cpu();
   }
 
@@ -257,7 +257,7 @@ class OnPolicyLoop {
     for (const auto& micro : micros) {
       const PackedUnits packed = pack(micro, policy_.device());
       const auto& batch = packed.batch;
-      const at::Tensor hidden = policy_.hidden(batch.packed, {.recompute = options_.recompute}).index_select(0, batch.rows);
+      const at::Tensor hidden = policy_.hidden(batch.packed, batch.rows, {.recompute = options_.recompute});
       const auto result = nn::token_logprobs(hidden, policy_.output_weight(), batch.targets, options_.temperature, /*entropy=*/true);
       at::Tensor value = policy_value(packed, result, counts, figures, mismatch);
       if (critic_.defined()) value = value + critic_value(packed, hidden, counts, figures);
@@ -335,7 +335,7 @@ class OnPolicyLoop {
     at::Tensor old_hidden;
     {
       at::NoGradGuard guard;
-      old_hidden = reference_->hidden(packed.batch.packed).index_select(0, packed.batch.rows).index_select(0, which);
+      old_hidden = reference_->hidden(packed.batch.packed, packed.batch.rows.index_select(0, which));
     }
     const at::Tensor kl = objective::distribution_kl(hidden.index_select(0, which), policy_.output_weight(), old_hidden, reference_->output_weight(), options_.distillation.temperature);
     auto result = objective::focal_distillation(kl, at::tensor(sequence, at::kLong).to(device), at::tensor(old_right, at::kByte).to(at::kBool).to(device), options_.distillation, counts);

@@ -214,7 +214,7 @@ at::Tensor PreferenceTask::loss(const nn::Transformer& model, std::span<const in
   }
   const at::Device device = model.device();
   const CompletionBatch batch = packer.build(device);
-  const at::Tensor hidden = model.hidden(batch.packed, forward).index_select(0, batch.rows);
+  const at::Tensor hidden = model.hidden(batch.packed, batch.rows, forward);
   const at::Tensor logprob = nn::token_logprobs(hidden, model.output_weight(), batch.targets).logprob;
   const at::Tensor sums = objective::sequence_sum(logprob, batch.sequence, batch.completions());
   const auto pick = [&](const at::Tensor& from, const std::vector<int64_t>& which) { return from.index_select(0, at::tensor(which, at::kLong).to(device)); };
@@ -223,7 +223,7 @@ at::Tensor PreferenceTask::loss(const nn::Transformer& model, std::span<const in
   b.chosen_tokens = pick(batch.lengths, chosen), b.rejected_tokens = pick(batch.lengths, rejected);
   if (refreshes()) {
     at::NoGradGuard guard;
-    const at::Tensor held_hidden = live_reference_->hidden(batch.packed).index_select(0, batch.rows);
+    const at::Tensor held_hidden = live_reference_->hidden(batch.packed, batch.rows);
     const at::Tensor held_sums = objective::sequence_sum(nn::token_logprobs(held_hidden, live_reference_->output_weight(), batch.targets).logprob, batch.sequence, batch.completions());
     b.reference_chosen = pick(held_sums, chosen), b.reference_rejected = pick(held_sums, rejected);
   } else if (!reference_sums_.empty()) {
@@ -255,7 +255,7 @@ at::Tensor PreferenceTask::distillation_loss(const nn::Transformer& model, const
   at::Tensor old_hidden;
   {
     at::NoGradGuard guard;
-    old_hidden = held()->hidden(batch.packed).index_select(0, batch.rows).index_select(0, rows);
+    old_hidden = held()->hidden(batch.packed, batch.rows.index_select(0, rows));
   }
   const at::Tensor kl = objective::distribution_kl(hidden.index_select(0, rows), model.output_weight(), old_hidden, held()->output_weight(), options_.distillation.temperature);
   auto result = objective::focal_distillation(kl, owner.index_select(0, rows), at::tensor(old_right, at::kByte).to(at::kBool).to(device), options_.distillation, counts);
@@ -366,7 +366,7 @@ at::Tensor UnpairedTask::loss(const nn::Transformer& model, std::span<const int6
     has_weight = has_weight || x.weight != 1;
   }
   const CompletionBatch batch = packer.build(device);
-  const at::Tensor hidden = model.hidden(batch.packed, forward).index_select(0, batch.rows);
+  const at::Tensor hidden = model.hidden(batch.packed, batch.rows, forward);
   const at::Tensor logprob = nn::token_logprobs(hidden, model.output_weight(), batch.targets).logprob;
   objective::UnpairedBatch b;
   b.policy = objective::sequence_sum(logprob, batch.sequence, batch.completions());

@@ -42,7 +42,7 @@ std::vector<double> score_margins(const nn::RewardModel& model, const std::vecto
       for (const auto& r : x.rejected) packer.completion(prompt, r);
     }
     const CompletionBatch batch = packer.build(model.backbone.device());
-    const at::Tensor scores = nn::score_tokens(model.backbone.hidden(batch.packed).index_select(0, batch.last_rows), model.head).to(at::kFloat).cpu();
+    const at::Tensor scores = nn::score_tokens(model.backbone.hidden(batch.packed, batch.last_rows), model.head).to(at::kFloat).cpu();
     const float* s = scores.const_data_ptr<float>();
     for (const int64_t i : micro) {
       const double chosen = *s++;

@@ -79,7 +79,7 @@ static at::Tensor at_step_ends(const nn::Transformer& model, std::span<const Pro
     for (size_t k = 0; k < answers[i]->ends.size(); ++k)
       if (wanted(answers[i]->labels[k])) rows.push_back(first + answers[i]->ends[k]);
   }
-  return model.hidden(batch.packed, forward).index_select(0, at::tensor(rows, at::kLong).to(model.device()));
+  return model.hidden(batch.packed, at::tensor(rows, at::kLong).to(model.device()), forward);
 }
 
 at::Tensor ProcessRewardTask::loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,

@@ -53,7 +53,7 @@ at::Tensor summed_logprobs(const nn::Transformer& model, const std::vector<Score
       for (const Tokens* c : items[size_t(i)].completions) packer.completion(prompt, *c);
     }
     const CompletionBatch batch = packer.build(model.device());
-    const auto hidden = model.hidden(batch.packed).index_select(0, batch.rows);
+    const auto hidden = model.hidden(batch.packed, batch.rows);
     const auto logprob = nn::token_logprobs(hidden, model.output_weight(), batch.targets).logprob;
     out.push_back(objective::sequence_sum(logprob, batch.sequence, batch.completions()).to(at::kFloat).cpu());
   }

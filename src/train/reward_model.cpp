@@ -71,7 +71,7 @@ void RewardModelTask::begin_step(nn::Transformer& model, std::span<const int64_t
   {
     at::AutoGradMode on(true);
     const CompletionBatch batch = packer.build(model.device());
-    const at::Tensor scores = nn::score_tokens(model.hidden(batch.packed).index_select(0, batch.last_rows), head_);
+    const at::Tensor scores = nn::score_tokens(model.hidden(batch.packed, batch.last_rows), head_);
     const at::Tensor spread = scores.to(at::kFloat).var(0);
     outside_spread_ = spread.item<double>();
     spread.backward();
@@ -121,7 +121,7 @@ at::Tensor RewardModelTask::contrastive_value(const nn::Transformer& model, std:
   }
   const CompletionBatch batch = packer.build(model.device());
   const auto n = int64_t(records.size());
-  const at::Tensor last = model.hidden(batch.packed, forward).index_select(0, batch.last_rows).to(at::kFloat).reshape({n, 2, 2, -1});  // [pair, view, side, D]
+  const at::Tensor last = model.hidden(batch.packed, batch.last_rows, forward).to(at::kFloat).reshape({n, 2, 2, -1});  // [pair, view, side, D]
   at::Tensor a = last.select(1, 0), b = last.select(1, 1);
   if (options_.objective.on_difference) a = a.select(1, 0) - a.select(1, 1), b = b.select(1, 0) - b.select(1, 1);
   else a = a.reshape({2 * n, -1}), b = b.reshape({2 * n, -1});
@@ -155,7 +155,7 @@ at::Tensor RewardModelTask::loss(const nn::Transformer& model, std::span<const i
   }
   const at::Device device = model.device();
   const CompletionBatch batch = packer.build(device);
-  const at::Tensor last = model.hidden(batch.packed, forward).index_select(0, batch.last_rows);
+  const at::Tensor last = model.hidden(batch.packed, batch.last_rows, forward);
   const at::Tensor scores = nn::score_tokens(last, head_);
   const auto indices = [&](const std::vector<int64_t>& x) { return at::tensor(x, at::kLong).to(device); };
   const auto floats = [&](const std::vector<float>& x) { return at::tensor(x, at::kFloat).to(device); };

@@ -42,7 +42,7 @@ at::Tensor SftTask::loss(const nn::Transformer& model, std::span<const int64_t> 
     weighted = weighted || x.weight != 1;
   }
   const CompletionBatch batch = packer.build(model.device());
-  const at::Tensor hidden = model.hidden(batch.packed, forward).index_select(0, batch.rows);
+  const at::Tensor hidden = model.hidden(batch.packed, batch.rows, forward);
   const auto logprob = nn::token_logprobs(hidden, model.output_weight(), batch.targets).logprob;
   auto result = objective::negative_log_likelihood(logprob, counts, weighted ? batch.sequence : at::Tensor(), weighted ? at::tensor(weights).to(model.device()) : at::Tensor());
   figures.merge(result.statistics);

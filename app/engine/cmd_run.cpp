@@ -6,10 +6,9 @@
 #include "app/engine/commands.h"
 #include "app/engine/processes.h"
 #include "app/terminal.h"
-#include "eval/result.h"
-#include "io/jsonl.h"
 #include "pipeline/run.h"
 #include "report/headline.h"
+#include "report/page.h"
 #include "report/run_files.h"
 
 namespace foil::app {
@@ -23,11 +22,7 @@ struct RunArguments {
 };
 
 void print_headline(const pipeline::Recipe& recipe, bool json) {
-  std::vector<eval::EvalResult> results;
-  for (const char* policy : report::kPolicies) {
-    const auto path = std::filesystem::path(recipe.output) / report::eval_file(policy);
-    if (std::filesystem::exists(path)) results.push_back(nlohmann::json::parse(read_file(path)).get<eval::EvalResult>());
-  }
+  const auto results = report::read_run(recipe.output).evals;
   if (results.empty()) return;
   const auto table = report::headline(results);
   if (json)

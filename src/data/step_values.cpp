@@ -138,7 +138,6 @@ StepValueResult step_values(Generator& generator, const ProblemIndex& problems, 
     pair.prompt = request.prompts[at[*first_bad]].text;
     pair.chosen = *best, pair.rejected = bad;
     pair.problem_id = s.problem_id;
-    pair.margin = q[*first_bad].value() - q[*first_bad + 1].value();
     pair.provenance = {{"chosen", fmt::format("rollout#{}", rollouts[best_votes.second].sample_id)}, {"rejected", fmt::format("{}#{}", s.source, s.sample_id)}};
     pair.scores = {{"value_before", q[*first_bad].value()}, {"value_after", q[*first_bad + 1].value()}};
     pair.extra = {{"step", *first_bad}, {"prefix_bytes", prefix.size()}, {"chosen_ends", *best == without_spaces_behind(continuation[best_votes.second])}, {"rejected_ends", *first_bad + 1 == s.steps.size()}};

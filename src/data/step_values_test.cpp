@@ -65,7 +65,8 @@ TEST(StepValues, FindTheFirstBadStepAndAGoodOneInItsPlace) {
   EXPECT_EQ(r.pairs[0].prompt, "start with 2, add 3, then 4|First 2 + 3 = 5.");
   EXPECT_EQ(r.pairs[0].chosen, " Then 5 + 4 = 9.");
   EXPECT_EQ(r.pairs[0].rejected, " Then 5 + 4 = 8.");
-  EXPECT_EQ(r.pairs[0].margin, 0.75);
+  EXPECT_EQ(r.pairs[0].scores.at("value_before") - r.pairs[0].scores.at("value_after"), 0.75);
+  EXPECT_FALSE(r.pairs[0].margin);  // a loss of its own, which not every loss takes
   EXPECT_EQ(r.pairs[0].extra, Json::parse(R"({"step": 1, "prefix_bytes": 16, "chosen_ends": false, "rejected_ends": false})"));
   EXPECT_EQ(r.pairs[1].chosen, "First 2 + 3 = 5.");
 }

@@ -143,7 +143,7 @@ void PreferenceOptions::validate(const std::string& where) const {
   if (desirable_weight < 0 || undesirable_weight < 0) refuse("desirable_weight and undesirable_weight must not be negative", "1 is the usual value");
 }
 
-void PreferenceOptions::validate_data(const std::string& where, bool has_pairs, int negatives, bool has_steps) const {
+void PreferenceOptions::validate_data(const std::string& where, bool has_pairs, int negatives, bool has_steps, bool has_margins) const {
   const auto& row = info(loss);
   const std::string name = row.name;
   if (row.unpaired && has_pairs)
@@ -157,6 +157,8 @@ void PreferenceOptions::validate_data(const std::string& where, bool has_pairs, 
                                            : "make pairs first: foil pair, or foil negatives");
   if (row.needs_steps && !has_steps)
     throw UsageError("the loss " + name + " needs pairs of steps after a shared prefix, and these data have none", where, "use sigmoid on whole answers");
+  if (has_margins && !row.takes_margin)
+    throw UsageError("the loss " + name + " takes no margin, and some pairs have one", where, "use sigmoid, which asks for that much more, or leave \"margin\" out of the file");
 }
 
 PreferenceResult preference_loss(const PreferenceBatch& b, const PreferenceOptions& o, const StepCounts& step) {

@@ -97,7 +97,7 @@ struct PreferenceOptions {
   double resolved_sft() const { return sft_coefficient.value_or(info(loss).sft_coefficient); }
   void validate(const std::string& where) const;  // throws UsageError: options the chosen loss would ignore are refused
   // Further checks once the data are known. negatives: fewest per pair. Throws UsageError saying what to use instead.
-  void validate_data(const std::string& where, bool has_pairs, int negatives, bool has_steps) const;
+  void validate_data(const std::string& where, bool has_pairs, int negatives, bool has_steps, bool has_margins = false) const;
 };
 
 // B pairs, M ≥ B rejected completions (M = B: one each).

@@ -293,6 +293,8 @@ TEST(PreferenceOptions, BadCombinationsAreRefusedWithTheWayOut) {
   EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.validate_data("r", false, 0, false); }), "the loss sigmoid needs pairs, and these data are single answers");
   EXPECT_EQ(refused(P::kInfonce, [](auto& o) { o.validate_data("r", true, 1, false); }), "the loss infonce needs at least 2 rejected answers per pair, found 1");
   EXPECT_EQ(refused(P::kInfonce, [](auto& o) { o.validate_data("r", true, 2, false); }), "");
+  EXPECT_EQ(refused(P::kIpo, [](auto& o) { o.validate_data("r", true, 1, false, true); }), "the loss ipo takes no margin, and some pairs have one");
+  EXPECT_EQ(refused(P::kSigmoid, [](auto& o) { o.validate_data("r", true, 1, false, true); }), "");
   EXPECT_EQ(refused(P::kStepDpo, [](auto& o) { o.validate_data("r", true, 1, false); }),
             "the loss step_dpo needs pairs of steps after a shared prefix, and these data have none");
 }

@@ -12,6 +12,7 @@ std::string plan_text(const Recipe& r) {
                                 double(costs.config.parameters()) / 1e6, costs.problems, costs.eval_problems, r.output);
   out += costs.machine() + (r.processes > 1 ? fmt::format("; {} such processes, memory is that of each", r.processes) : "") + "\n\n";
   const auto all = stages(r);
+  check_given(r, all);
   size_t width = 16;
   for (const auto& stage : all) width = std::max(width, stage.name.size());
   out += fmt::format("{:<{}} {:<10} {:>10} {:>10} {:>9} {:>9}\n", "stage", width, "state", "generated", "trained", "time", "memory");

@@ -87,6 +87,7 @@ void ViewsSection::validate(const std::string& where) const {
 }
 
 void EvalSection::validate(const std::string& where) const {
+  if (runs > 1 && temperature == 0) throw UsageError("several runs at temperature 0 are all the same", where, "set temperature: 1, or runs: 1");
   if (samples_per_problem < 1 || runs < 1 || max_tokens < 1) throw UsageError("samples_per_problem, runs and max_tokens must be at least 1", where);
   if (max_negative_flips && !(*max_negative_flips >= 0 && *max_negative_flips <= 1))
     throw UsageError(fmt::format("max_negative_flips is {}, expected a share of 0 to 1", *max_negative_flips), where);
@@ -147,6 +148,17 @@ void Recipe::validate(const std::string& where) const {
   if (steps.trains_samples() && policy_samples.use.empty() && policy_samples.temperature != steps.policy.temperature)
     throw UsageError(fmt::format("steps.policy learns from samples of temperature {}, and takes the policy's log-probabilities at temperature {}", policy_samples.temperature, steps.policy.temperature), where,
                      fmt::format("set steps.policy.temperature: {}", policy_samples.temperature));
+  if (negatives.sampling.use.empty() && negatives.sampling.from == Answers::kEndpoint && negatives.source != NegativeSource::kGenerator && negatives.source != NegativeSource::kCorruption)
+    throw UsageError("negatives.sampling.from: endpoint writes for the sources generator and corruption, and this source is made here", where, "leave from out, or use negatives.source: generator or corruption");
+  if (negatives.source == NegativeSource::kCorruption && !negatives.sampling.ask.empty())
+    throw UsageError("negatives.sampling.ask does nothing for corruption", where, "write the instruction into a file with {problem} and {solution}: negatives.sources.corruption_request");
+  const auto& filter = negatives.pairs.filter;
+  if (!reward_model.enabled && (filter.min_reward_model || filter.max_reward_model || filter.min_margin || filter.max_margin))
+    throw UsageError("negatives.pairs.filter looks at scores of the reward model, but reward_model.enabled is false", where, "leave min_reward_model, max_reward_model, min_margin and max_margin out, or enable it");
+  if (filter.min_judge > 0 && generator.reward.weight_judge == 0)
+    throw UsageError("negatives.pairs.filter.min_judge looks at scores of the judge, and generator.reward.weight_judge is 0: nothing is judged", where, "leave min_judge out, or give the judge a weight");
+  if (eval.max_negative_flips && !rl.enabled)
+    throw UsageError("eval.max_negative_flips compares with the RL policy, and rl.enabled is false", where, "leave it out, or name the policy of today: rl.enabled: true, rl.use: FOLDER");
   if (rounds < 1) throw UsageError(fmt::format("rounds is {}", rounds), where, "1, or as often as the generator is to follow the policy");
   if (rounds > 1 && (!negatives.sampling.use.empty() || !generator.use.empty()))
     throw UsageError("rounds make generator and negatives anew, and this recipe names a file or folder in their place", where, "leave out negatives.sampling.use and generator.use, or set rounds: 1");

@@ -15,6 +15,7 @@
 #include "data/family.h"
 #include "io/jsonl.h"
 #include "pipeline/offline.h"
+#include "pipeline/sources.h"
 #include "report/run_files.h"
 
 namespace foil::pipeline {
@@ -84,6 +85,8 @@ class FolderLock {
   std::FILE* file_;
 };
 
+[[noreturn]] void missing_input(const fs::path& path) { throw Error("there is no such file or folder", path.string(), "the recipe names it; check the path"); }
+
 std::string input_mark(const fs::path& path) {
   if (fs::is_regular_file(path)) return fmt::format("{}:{}", path.string(), fs::file_size(path) < (uintmax_t{64} << 20) ? file_hash(path) : std::to_string(fs::file_size(path)));
   if (fs::is_directory(path)) {
@@ -92,7 +95,7 @@ std::string input_mark(const fs::path& path) {
       if (fs::exists(path / name)) out += fmt::format(":{}:{}", fs::file_size(path / name), fs::last_write_time(path / name).time_since_epoch().count());
     return out;
   }
-  throw Error("there is no such file or folder", path.string(), "the recipe names it; check the path");
+  missing_input(path);
 }
 
 }  // namespace
@@ -117,17 +120,23 @@ std::string now_text() {
 
 }  // namespace
 
-// What a stage far down the list would refuse in a file that is there already.
-static void check_given_files(const Recipe& r) {
+void check_given(const Recipe& r, const std::vector<Stage>& list, const std::string& until) {
+  for (const Stage& stage : list) {
+    for (const auto& input : stage.inputs)
+      if (!fs::exists(input)) missing_input(input);
+    if (stage.name == "negatives" && stage.skip.empty() && r.negatives.sampling.use.empty())
+      if (const std::string why = source_obstacle(r, r.negatives.source); !why.empty())
+        throw UsageError(fmt::format("the source {} cannot be had: {}", info(r.negatives.source).name, why), "negatives.source");
+    if (stage.name == until) break;
+  }
   const auto& replay = r.rl.train.replay;
-  if (r.rl.enabled && r.rl.use.empty() && !replay.empty() && fs::exists(replay)) replay_samples(replay, r.rl.train.temperature);
+  if (r.rl.enabled && r.rl.use.empty() && !replay.empty()) replay_samples(replay, r.rl.train.temperature);
 }
 
 fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions& options,
              const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce) {
   const fs::path folder = recipe.output;
   const bool first = !options.ranks || options.ranks->first();
-  check_given_files(recipe);
   std::optional<FolderLock> lock;
   if (first) lock.emplace(folder, options.wait);
   auto list = stages(recipe);
@@ -136,6 +145,7 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
   for (const auto& name : {options.from, options.until})
     if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
       throw UsageError(fmt::format("there is no stage \"{}\"", name), "", fmt::format("the stages: {}", fmt::join(names, ", ")));
+  check_given(recipe, list, options.until);
 
   std::optional<Manifest> manifest;
   if (first) {

@@ -67,6 +67,10 @@ std::string stage_key(const Recipe& recipe, const Stage& stage, const std::map<s
 // The stages of a recipe, in order.
 std::vector<Stage> stages(const Recipe& recipe);
 
+// What stages up to `until` ("": all) would refuse far down the list, though it is known now: inputs that are not there, a replay that does
+// not fit, a source of negatives that the models cannot serve. Throws Error or UsageError.
+void check_given(const Recipe& recipe, const std::vector<Stage>& list, const std::string& until = "");
+
 struct RunOptions {
   std::string from, until;                   // stage names; empty: all
   std::string command;                       // for the manifest

@@ -1,6 +1,8 @@
 #include "pipeline/sources.h"
 
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 
 #include "base/atomic_file.h"
@@ -111,8 +113,9 @@ std::string filled(std::string text, const std::string& placeholder, const std::
 MadeNegatives from_corruption(StageRun& run, const std::vector<Sample>& own) {
   const SourceOptions& o = run.recipe.negatives.sources;
   const SamplingSection& s = run.recipe.negatives.sampling;
-  const LoadedModel model = load_model(o.corruption_model.empty() ? run.model("rl") : fs::path(o.corruption_model), run.recipe.model);
-  if (model.tokenizer->chat_template().empty())
+  const bool remote = s.from == Answers::kEndpoint;
+  const LoadedModel model = remote ? LoadedModel{} : load_model(o.corruption_model.empty() ? run.model("rl") : fs::path(o.corruption_model), run.recipe.model);
+  if (!remote && model.tokenizer->chat_template().empty())
     throw UsageError("corruption needs a model that follows instructions, and this one has no chat template", "negatives.sources.corruption_model",
                      "name an instruction-tuned model, or choose another source");
   const std::string request = corruption_request(o);
@@ -124,16 +127,24 @@ MadeNegatives from_corruption(StageRun& run, const std::vector<Sample>& own) {
   const auto problems = sampled_problems(run, s);
   const ProblemIndex index(problems);
   std::vector<Prompt> prompts;
-  const Prompter prompter(form, *model.tokenizer);
+  const PromptMaker told(form);
+  std::optional<Prompter> prompter;
+  if (!remote) prompter.emplace(form, *model.tokenizer);
   for (const auto& p : problems) {
     const auto solution = right.find(p.id);
     if (solution == right.end() && !p.solution) continue;
     const std::string text = filled(filled(request, "{solution}", solution == right.end() ? *p.solution : solution->second), "{problem}", p.problem);
-    prompts.push_back({p.id, prompter(text), {}});
+    prompts.push_back({p.id, remote ? told.plain(text) : (*prompter)(text), {}});
+    if (remote && s.endpoint.api == endpoint::Api::kChat) prompts.back().messages = told.messages(text);
   }
-  rollout::LocalEngine engine(model.model, model.tokenizer, run.recipe.engine, "corrupted negatives");
+  std::unique_ptr<Generator> writer;
+  if (remote)
+    writer = std::make_unique<endpoint::EndpointGenerator>(s.endpoint);
+  else
+    writer = std::make_unique<rollout::LocalEngine>(model.model, model.tokenizer, run.recipe.engine, "corrupted negatives");
   MadeNegatives made;
-  made.samples = sample_in_parts(engine, stage_request(run, std::move(prompts), s, "corruption"), &index, run.path(fmt::format("checkpoints/{}/corruption.part", run.stage)), "", run.ranks);
+  made.samples = sample_in_parts(*writer, stage_request(run, std::move(prompts), s, "corruption"), &index, run.path(fmt::format("checkpoints/{}/corruption.part", run.stage)),
+                                 remote ? writer->describe() : "", run.ranks);
   count_tokens(made);
   return made;
 }
@@ -162,8 +173,19 @@ const NegativeSourceInfo& info(NegativeSource source) {
 
 MadeNegatives make_negatives(StageRun& run, NegativeSource source, const std::vector<Sample>& own) { return info(source).make(run, own); }
 
+std::vector<fs::path> source_inputs(const Recipe& r, NegativeSource source) {
+  const SourceOptions& o = r.negatives.sources;
+  std::vector<fs::path> out;
+  const auto add = [&](const std::string& path) {
+    if (!path.empty()) out.emplace_back(path);
+  };
+  if (source == NegativeSource::kWeaker) add(o.weaker_model);
+  if (source == NegativeSource::kCorruption) add(o.corruption_model), add(o.corruption_request);
+  return out;
+}
+
 std::string source_obstacle(const Recipe& r, NegativeSource source) {
-  if (source == NegativeSource::kCorruption && r.negatives.sources.corruption_model.empty() && r.prompt.style == PromptStyle::kTemplate)
+  if (source == NegativeSource::kCorruption && r.negatives.sampling.from != Answers::kEndpoint && r.negatives.sources.corruption_model.empty() && r.prompt.style == PromptStyle::kTemplate)
     return "the policy is no chat model and follows no instructions: name negatives.sources.corruption_model";
   if (source == NegativeSource::kWeaker && r.negatives.sources.weaker_model.empty() && !r.rl.enabled && r.rl.use.empty())
     return "the SFT model is the policy itself: name negatives.sources.weaker_model";

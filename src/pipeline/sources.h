@@ -7,7 +7,7 @@
 //   temperature   the policy sampled at a ladder of higher temperatures
 //   weaker        a weaker model: the SFT model, or one that is named
 //   perturbation  one error planted by rule in a right answer and carried through (data/perturb.h): no model
-//   corruption    a model is shown a right answer and told to spoil it; needs one that follows instructions
+//   corruption    a model (or an endpoint) is shown a right answer and told to spoil it; needs one that follows instructions
 #pragma once
 #include <string>
 #include <vector>
@@ -34,6 +34,9 @@ const NegativeSourceInfo& info(NegativeSource source);
 
 // Negatives of `source` for the problems of recipe.negatives.sampling. `own`: the policy's samples, right ones among them.
 MadeNegatives make_negatives(StageRun& run, NegativeSource source, const std::vector<Sample>& own);
+
+// Files and model folders outside the run that it reads.
+std::vector<std::filesystem::path> source_inputs(const Recipe& recipe, NegativeSource source);
 
 // Why the recipe's models cannot serve this source, "" when they can. Reads no weights.
 std::string source_obstacle(const Recipe& recipe, NegativeSource source);

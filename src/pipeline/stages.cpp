@@ -549,7 +549,7 @@ std::vector<Stage> stages(const Recipe& r) {
                  used(r.generator.use), generator});
   out.push_back({"negatives", "sampling, filtering and pairing negatives", {"generator", "policy_samples", "reward_model"},
                  {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt, engine},
-                 used(r.negatives.sampling.use), negatives});
+                 r.negatives.sampling.use.empty() ? source_inputs(r, r.negatives.source) : used(r.negatives.sampling.use), negatives});
   if (r.generator.judge.kind == JudgeKind::kModel && r.generator.judge.model.empty())
     for (auto& stage : out)
       if (stage.name == "generator" || stage.name == "negatives") stage.needs.push_back("model");  // it judges

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "base/atomic_file.h"
@@ -160,6 +161,21 @@ double rollout_tokens(const std::vector<Metric>& metrics, const std::string& nam
   return std::round(sum);
 }
 
+// Means of a figure over the first and the last five steps of a stage.
+std::optional<std::pair<double, double>> first_and_last(const std::vector<Metric>& metrics, const std::string& stage, const std::string& name) {
+  std::map<int64_t, double> steps;
+  for (const auto& m : metrics)
+    if (m.stage == stage && m.name == name) steps[m.step] = m.value;
+  if (steps.empty()) return std::nullopt;
+  const size_t n = std::min<size_t>(5, steps.size());
+  const auto mean = [&](auto from) {
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i, ++from) sum += from->second;
+    return sum / double(n);
+  };
+  return std::pair(mean(steps.begin()), mean(steps.rbegin()));
+}
+
 }  // namespace
 
 const char* to_string(StudyKind kind) { return kind == StudyKind::kNegatives ? "negatives" : kind == StudyKind::kVariants ? "variants" : "objectives"; }
@@ -189,10 +205,7 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
                 {options_json(r.negatives.sources), options_json(r.negatives.sampling), options_json(r.negatives.pairs), options_json(r.generator.reward), prompt, engine}, {},
                 [source](StageRun& run) { source_stage(run, source); }};
     stage.needs.push_back("policy_samples"), stage.needs.push_back("reward_model");
-    const auto& o = r.negatives.sources;
-    for (const auto& path : {source == NegativeSource::kWeaker ? o.weaker_model : "", source == NegativeSource::kCorruption ? o.corruption_model : "",
-                             source == NegativeSource::kCorruption ? o.corruption_request : ""})
-      if (!path.empty()) stage.inputs.push_back(path);
+    stage.inputs = source_inputs(r, source);
     out.push_back(stage);
   }
   auto evaluate = [&](const std::string& policy, const std::string& need, const std::string& stands, const EvalSection& section, int64_t problems) {
@@ -314,6 +327,7 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
   const bool pairs = !base.study.sources.empty() || !base.study.losses.empty() || !base.study.variants.empty();
   if (pairs) arms.push_back({"rl", "RL policy"});
   for (const auto s : base.study.sources) arms.push_back({"from_" + name_of(s), name_of(s)});
+  if (options.kind == StudyKind::kObjectives && !base.study.losses.empty()) arms.push_back({"from_rejection", "rejection-sampled negatives"});  // where the study of negatives was made
   for (const auto l : base.study.losses) arms.push_back({"loss_" + name_of(l), name_of(l)});
   for (const auto& v : base.study.variants) arms.push_back({"variant_" + v.name, v.name});
   if (!base.study.policies.empty()) passes.push_back({"pass_sft", "SFT"});
@@ -358,11 +372,16 @@ eval::StudyTable study_table(const Recipe& base, const StudyOptions& options, co
           for (const auto& [key, label] : {std::pair{"pairs", "pairs"}, {"auc_words", "AUC words"}, {"auc_format", "AUC format"}, {"score_gap", "score gap"}, {"delta/chosen", "delta/chosen"}, {"delta/rejected", "delta/rejected"}})
             if (const Json* x = fact(arm.name, key)) figures[label] = x->get<double>();
         }
-        if (arm.name.starts_with("pass_") && arm.name != "pass_sft") figures["tokens generated"] = rollout_tokens(metrics, "train_policy_" + arm.name.substr(5));
+        if (arm.name.starts_with("pass_") && arm.name != "pass_sft") {
+          const std::string stage = "train_policy_" + arm.name.substr(5);
+          figures["tokens generated"] = rollout_tokens(metrics, stage);
+          if (const auto entropy = first_and_last(metrics, stage, "entropy")) figures["entropy, first 5 steps"] = entropy->first, figures["entropy, last 5 steps"] = entropy->second;
+        }
       }
   }
   table.baselines = pairs ? std::vector<std::string>{"rl"} : std::vector<std::string>{"pass_sft"};
-  if (options.kind == StudyKind::kNegatives) table.baselines.push_back("from_rejection");
+  const bool rejection = std::any_of(arms.begin(), arms.end(), [](const auto& arm) { return arm.name == "from_rejection" && !arm.evals.empty(); });
+  if (options.kind == StudyKind::kNegatives || rejection) table.baselines.push_back("from_rejection");
   if (options.kind == StudyKind::kVariants && !base.study.variants.empty()) table.baselines.push_back("variant_" + base.study.variants.front().name);
   const eval::BootstrapOptions bootstrap{.resamples = 2000, .seed = base.seed};
   table.rows = eval::study_rows(arms, table.baselines, bootstrap);

@@ -17,6 +17,16 @@ size_t rank(const std::string& policy) {
   return i;
 }
 
+// The policy that `policy` was trained from, of those that are evaluated; "" where the name does not say.
+std::string trained_from(const std::string& policy) {
+  if (policy == "sft") return "start";
+  if (policy == "rl") return "sft";
+  if (policy.starts_with("dpo_") || policy.starts_with("bcpg_")) return "rl";
+  for (int64_t round = 2; round < 100; ++round)
+    if (policy == fmt::format("round_{}", round)) return round == 2 ? "dpo_plausible" : fmt::format("round_{}", round - 1);
+  return "";
+}
+
 std::string metric_of(const std::vector<eval::EvalResult>& results) {
   bool greedy = true;
   int64_t n = INT64_MAX;
@@ -72,6 +82,8 @@ Headline headline(const std::vector<eval::EvalResult>& results, const std::strin
       row.splits.push_back(s ? std::optional(s->accuracy) : std::nullopt);
     }
     if (base && after_base) row.against = eval::compare(*base, *r, options);
+    for (const auto* earlier : ordered)
+      if (earlier->policy == trained_from(r->policy) && !(row.against && earlier == base)) row.before = eval::compare(*earlier, *r, options);
     after_base = after_base || r == base;
     t.rows.push_back(std::move(row));
   }
@@ -105,17 +117,22 @@ std::string headline_text(const Headline& t, int width, bool colour) {
     }
   }
   bool any = false;
-  for (const auto& r : t.rows) any = any || r.against.has_value();
-  if (!any) return out;
-  out += "\n" + bold + pad_right("against " + policy_label(t.baseline), label) + " " + pad_left("points", 7) + "  " + pad_right("95 % interval", 17) +
-         pad_left("p", 8) + pad_left("negative flips", 17) + plain + "\n";
-  for (const auto& r : t.rows) {
-    if (!r.against) continue;
-    const auto& d = r.against->average;
-    out += pad_right(r.label, label) + " " + pad_left(points(d.difference), 7) + "  " + pad_right(points(d.interval.low) + " … " + points(d.interval.high), 17) +
-           pad_left(p_value(d.p), 8) + pad_left(percent(r.against->negative_flips), 17) + "\n";
-  }
-  out += dim + "±: half the 95 % interval (bootstrap over problems). Negative flips: problems " + policy_label(t.baseline) + " solves and this policy does not.\n" + plain;
+  const auto block = [&](const std::string& title, std::optional<eval::Comparison> HeadlineRow::*which, bool name_old) {
+    std::string lines;
+    for (const auto& r : t.rows) {
+      if (!(r.*which)) continue;
+      const auto& c = *(r.*which);
+      const auto& d = c.average;
+      lines += pad_right(r.label, label) + " " + pad_left(points(d.difference), 7) + "  " + pad_right(points(d.interval.low) + " … " + points(d.interval.high), 17) + pad_left(p_value(d.p), 8) +
+               pad_left(percent(c.negative_flips), 17) + (name_old ? "  after " + policy_label(c.old_policy) : "") + "\n";
+    }
+    if (lines.empty()) return;
+    any = true;
+    out += "\n" + bold + pad_right(title, label) + " " + pad_left("points", 7) + "  " + pad_right("95 % interval", 17) + pad_left("p", 8) + pad_left("negative flips", 17) + plain + "\n" + lines;
+  };
+  block("against " + policy_label(t.baseline), &HeadlineRow::against, false);
+  block("against the policy before", &HeadlineRow::before, true);
+  if (any) out += dim + "±: half the 95 % interval (bootstrap over problems). Negative flips: problems the earlier policy solves and this one does not.\n" + plain;
   return out;
 }
 
@@ -127,6 +144,7 @@ nlohmann::json headline_json(const Headline& t) {
       if (r.splits[i]) splits[t.splits[i]] = *r.splits[i];
     nlohmann::json row = {{"policy", r.policy}, {"label", r.label}, {"average", r.average}, {"splits", splits}};
     if (r.against) row["against_" + t.baseline] = *r.against;
+    if (r.before) row["against_before"] = *r.before;
     rows.push_back(std::move(row));
   }
   return {{"metric", t.metric}, {"baseline", t.baseline}, {"rows", rows}};

@@ -18,6 +18,7 @@ struct HeadlineRow {
   std::vector<std::optional<eval::Figure>> splits;  // accuracy, in the order of Headline::splits; absent: not evaluated
   eval::Figure average;
   std::optional<eval::Comparison> against;  // against Headline::baseline; absent for the baseline itself and what came before it
+  std::optional<eval::Comparison> before;   // against the policy it was trained from, where that is another one and was evaluated: RL after SFT, a round after the round before
 };
 
 struct Headline {
@@ -32,7 +33,7 @@ Headline headline(const std::vector<eval::EvalResult>& results, const std::strin
                   const eval::BootstrapOptions& options = {});
 
 // Fixed-width text, at most `width` columns: splits that do not fit are folded into further blocks below. Percent, with the half
-// width of the interval; then differences in points, p, and negative flips. `colour`: ANSI bold and dim.
+// width of the interval; then differences in points, p, and negative flips, against the baseline and against the policy before. `colour`: ANSI bold and dim.
 std::string headline_text(const Headline& table, int width = 120, bool colour = false);
 nlohmann::json headline_json(const Headline& table);
 

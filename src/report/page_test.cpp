@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "report/headline.h"
+#include "report/sections.h"
 #include "report/testing.h"
 #include "report/warnings.h"
 
@@ -181,6 +182,15 @@ TEST(Warnings, EachHazardIsSeen) {
                                                            "Style gives the negatives away", "RL: many answers cannot be read"));
 }
 
+TEST(Page, UncertainProblemsAreListedWithTheRuns) {
+  RunData run;
+  eval::EvalResult e{.policy = "rl"};
+  e.splits.push_back({.split = "s", .problems = 2, .run_accuracy = {0.5, 1.0}, .uncertain = {"p7"}});
+  run.evals.push_back(e);
+  const std::string html = evaluation_section(run, headline(run.evals));
+  EXPECT_THAT(html, HasSubstr("runs 50.0 %, 100.0 %: p7</p>"));
+}
+
 TEST(Headline, RowsDifferencesAndTextByHand) {
   const auto result = [](const std::string& policy, std::vector<int> right_a, std::vector<int> right_b) {
     eval::EvalResult e{.policy = policy};
@@ -209,7 +219,18 @@ TEST(Headline, RowsDifferencesAndTextByHand) {
   EXPECT_NEAR(t.rows[2].against->average.difference, ((0.75 - 0.5) + (1 - 0.5)) / 2, 1e-12);
   EXPECT_NEAR(t.rows[2].against->negative_flips, (0.25 + 0) / 2, 1e-12);
 
+  ASSERT_TRUE(t.rows[1].before.has_value());
+  EXPECT_EQ(t.rows[1].before->old_policy, "sft");
+  EXPECT_NEAR(t.rows[1].before->negative_flips, (0.25 + 0.5) / 2, 1e-12);
+  EXPECT_FALSE(t.rows[2].before.has_value());  // that is the baseline
+  const auto rounds = headline({result("round_3", {1}, {1}), result("rl", {1}, {0}), result("round_2", {0}, {1}), result("dpo_plausible", {1}, {1}), result("round_x", {1}, {1})});
+  std::map<std::string, std::string> after;
+  for (const auto& r : rounds.rows)
+    if (r.before) after[r.policy] = r.before->old_policy;
+  EXPECT_EQ(after, (std::map<std::string, std::string>{{"round_2", "dpo_plausible"}, {"round_3", "round_2"}}));
+
   const std::string text = headline_text(t, 120);
+  EXPECT_THAT(text, HasSubstr("after SFT"));
   EXPECT_THAT(text, HasSubstr("accuracy, greedy, %"));
   EXPECT_THAT(text, HasSubstr("a b"));
   EXPECT_THAT(text, HasSubstr("75.0 ±40.0"));
@@ -224,6 +245,7 @@ TEST(Headline, RowsDifferencesAndTextByHand) {
     }
   }
   EXPECT_EQ(headline_json(t).at("rows")[2].at("against_rl").at("new"), "dpo_plausible");
+  EXPECT_EQ(headline_json(t).at("rows")[1].at("against_before").at("old"), "sft");
   EXPECT_EQ(headline({}).rows.size(), 0u);
   EXPECT_EQ(headline_text(headline({})), "no evaluation results\n");
 }

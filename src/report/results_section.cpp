@@ -71,21 +71,22 @@ std::string headline_table(const Headline& t) {
     html += "</tr>";
   }
   html += "</table></div><p><small>Small figures: 95 % interval, bootstrap over problems. Green: highest of the column, which need not be a clear difference.</small></p>";
-  bool any = false;
-  for (const auto& r : t.rows) any = any || r.against;
-  if (!any) return html;
-  html += "<h3>Against " + escape(policy_label(t.baseline)) + ", problem by problem</h3><div class='scroll'><table><tr><th></th><th>difference, points</th><th>95 % interval</th><th>p</th>"
-          "<th>lost: right before, wrong now</th><th>won: wrong before, right now</th></tr>";
-  for (const auto& r : t.rows) {
-    if (!r.against) continue;
+  std::string lines;
+  const auto compared = [&](const HeadlineRow& r, const eval::Comparison& c) {
     double positive = 0, noise = 0;
-    bool sampled = false;
-    for (const auto& s : r.against->splits) positive += s.flips.positive / double(r.against->splits.size()), noise += s.flips.noise / double(r.against->splits.size());
-    sampled = noise > 0;
-    const auto& d = r.against->average;
-    html += fmt::format("<tr><td>{}{}</td><td>{}</td><td>{} … {}</td><td>{}</td><td>{}{}</td><td>{}</td></tr>", key(r.policy), escape(r.label), points(d.difference), points(d.interval.low),
-                        points(d.interval.high), escape(p_value(d.p)), percent(r.against->negative_flips), sampled ? fmt::format("<small>{} by sampling alone</small>", percent(noise)) : "", percent(positive));
-  }
+    for (const auto& s : c.splits) positive += s.flips.positive / double(c.splits.size()), noise += s.flips.noise / double(c.splits.size());
+    const auto& d = c.average;
+    lines += fmt::format("<tr><td>{}{}</td><td class='text'>{}</td><td>{}</td><td>{} … {}</td><td>{}</td><td>{}{}</td><td>{}</td></tr>", key(r.policy), escape(r.label), escape(policy_label(c.old_policy)),
+                         points(d.difference), points(d.interval.low), points(d.interval.high), escape(p_value(d.p)), percent(c.negative_flips),
+                         noise > 0 ? fmt::format("<small>{} by sampling alone</small>", percent(noise)) : "", percent(positive));
+  };
+  for (const auto& r : t.rows)
+    if (r.against) compared(r, *r.against);
+  for (const auto& r : t.rows)
+    if (r.before) compared(r, *r.before);
+  if (lines.empty()) return html;
+  html += "<h3>Against an earlier policy, problem by problem</h3><div class='scroll'><table><tr><th></th><th class='text'>against</th><th>difference, points</th><th>95 % interval</th><th>p</th>"
+          "<th>lost: right before, wrong now</th><th>won: wrong before, right now</th></tr>" + lines;
   return html + "</table></div><p><small>Paired bootstrap over the same problems. “Lost” are <i>negative flips</i>: what users of the old policy would notice as having become worse.</small></p>";
 }
 
@@ -149,6 +150,13 @@ std::string split_details(const RunData& run, const Headline& t) {
   return html;
 }
 
+std::string listed(const std::vector<std::string>& problems) {
+  const size_t shown = std::min<size_t>(problems.size(), 40);
+  std::string out;
+  for (size_t i = 0; i < shown; ++i) out += (i ? ", " : "") + escape(problems[i]);
+  return shown < problems.size() ? out + fmt::format(" and {} more", problems.size() - shown) : out;
+}
+
 std::string levels(const RunData& run, const Headline& t) {
   std::string html;
   for (const auto& split : t.splits) {
@@ -208,14 +216,19 @@ std::string evaluation_section(const RunData& run, const Headline& t) {
     if (!r.against) continue;
     for (const auto& s : r.against->splits) {
       if (s.flips.flipped.empty()) continue;
-      flipped += "<p><b>" + escape(r.label) + "</b>, " + escape(split_label(s.split)) + ": ";
-      const size_t shown = std::min<size_t>(s.flips.flipped.size(), 40);
-      for (size_t i = 0; i < shown; ++i) flipped += (i ? ", " : "") + escape(s.flips.flipped[i]);
-      if (shown < s.flips.flipped.size()) flipped += fmt::format(" and {} more", s.flips.flipped.size() - shown);
-      flipped += "</p>";
+      flipped += "<p><b>" + escape(r.label) + "</b>, " + escape(split_label(s.split)) + ": " + listed(s.flips.flipped) + "</p>";
     }
   }
   if (!flipped.empty()) html += "<details><summary>Which problems were lost (negative flips)</summary>" + flipped + "</details>";
+  std::string uncertain;
+  for (const auto& row : t.rows)
+    for (const auto& s : find(run, row.policy)->splits) {
+      if (s.run_accuracy.size() < 2) continue;
+      uncertain += "<p><b>" + escape(row.label) + "</b>, " + escape(split_label(s.split)) + ", runs ";
+      for (size_t i = 0; i < s.run_accuracy.size(); ++i) uncertain += (i ? ", " : "") + percent(s.run_accuracy[i]);
+      uncertain += ": " + (s.uncertain.empty() ? std::string("none") : listed(s.uncertain)) + "</p>";
+    }
+  if (!uncertain.empty()) html += "<details><summary>Uncertain problems (solved in some runs and not in others), and the accuracy of each run</summary>" + uncertain + "</details>";
   return html;
 }
 

@@ -14,6 +14,12 @@ void RewardOptions::validate(const std::string& where) const {
     throw UsageError("kind plausible needs weight_wrong above 0", where, "without it a wrong answer is worth nothing");
   if (relative_length < 0) throw UsageError("relative_length must not be negative", where, "a positive scale favours short answers");
   if (relative_length > 0 && kind == RewardKind::kPlausible) throw UsageError("relative_length belongs to kind accuracy", where, "use weight_length");
+  const RewardOptions standard;
+  if (kind == RewardKind::kAccuracy && (weight_wrong != standard.weight_wrong || weight_model != standard.weight_model || weight_judge != standard.weight_judge || judge_floor != standard.judge_floor ||
+                                        diversity_bonus != 0 || !gate_format || !require_wrong))
+    throw UsageError("weight_wrong, weight_model, weight_judge, judge_floor, diversity_bonus, gate_format and require_wrong do nothing in kind accuracy", where,
+                     "leave them out; or use kind: plausible, which rewards wrong answers");
+  if (kind == RewardKind::kPlausible && format_penalty != 0) throw UsageError("format_penalty belongs to kind accuracy", where, "kind plausible has gate_format: a broken form is -1");
   if (judge_floor < 0 || judge_floor > 1) throw UsageError(fmt::format("judge_floor {} is outside 0…1", judge_floor), where);
 }
 

@@ -370,6 +370,23 @@ TEST(Methods, TheNumberOfNegativesFallsAsTheirLabelsGetWorse) {
   EXPECT_GT(used(NegativeCount::kAdaptive, 1), used(NegativeCount::kAdaptive, 0.7));
 }
 
+TEST(Methods, EasyPairsAreThoseWhoseRejectedAnswerLooksWrong) {
+  std::vector<PreferenceExample> pairs;
+  for (const double looks_right : {0.9, 0.1}) {
+    PreferenceExample x;
+    x.prompt = {1}, x.chosen = {2}, x.rejected = {{3}}, x.plausibility = looks_right;
+    pairs.push_back(x);
+  }
+  const auto rank = [&](Curriculum curriculum, int64_t record) {
+    PreferenceTrainOptions o;
+    o.curriculum = curriculum;
+    return PreferenceTask(pairs, o).rank(record);
+  };
+  EXPECT_LT(rank(Curriculum::kEasyFirst, 1), rank(Curriculum::kEasyFirst, 0));  // low ranks come first: RecordOrder
+  EXPECT_LT(rank(Curriculum::kHardFirst, 0), rank(Curriculum::kHardFirst, 1));
+  EXPECT_EQ(rank(Curriculum::kNone, 0), rank(Curriculum::kNone, 1));
+}
+
 TEST(Methods, ContrastiveTermBringsAnswerAndViewTogether) {
   auto data = pairs(24);
   Stream stream(6, "views");

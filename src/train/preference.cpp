@@ -76,7 +76,8 @@ PreferenceTask::PreferenceTask(std::vector<PreferenceExample> examples, const Pr
     chosen += double(x.chosen.size());
   }
   const bool steps = !examples_.empty() && std::all_of(examples_.begin(), examples_.end(), [](const auto& x) { return x.step; });
-  options_.objective.validate_data("preference", true, int(fewest), steps);
+  const bool margins = std::any_of(examples_.begin(), examples_.end(), [](const auto& x) { return x.margin != 0; });
+  options_.objective.validate_data("preference", true, int(fewest), steps, margins);
   if (options_.contrastive.coefficient != 0 && steps)
     throw UsageError("the contrastive term is on whole answers, and the pairs are single steps", "preference", "set contrastive.coefficient: 0, or use pairs of whole answers");
   for (auto& x : examples_)

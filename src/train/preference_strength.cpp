@@ -16,6 +16,7 @@ void StrengthOptions::validate(const std::string& where) const {
   require(share > 0 && share <= 1, "share must be in (0, 1]");
   require(ambiguous_share >= 0 && ambiguous_share < 1, "ambiguous_share must be in [0, 1)", "0.1 is usual");
   require(margin_scale > 0, "margin_scale must be above 0");
+  require(!(soft_labels && adaptive_margin), "adaptive_margin does nothing with soft_labels: each pair's label says how much it counts", "choose one of them");
   require(models > 0 || (ambiguous_share == 0 && !soft_labels && !adaptive_margin), "strength needs an ensemble to measure it", "set strength.models: 10");
 }
 

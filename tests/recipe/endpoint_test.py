@@ -176,6 +176,12 @@ made = records(out / "samples/generator.jsonl")
 check(any("judge" in s["scores"] for s in made) and any(p["provenance"]["rejected"].startswith("generator") for p in records(out / "pairs/plausible.jsonl")), "negatives of the endpoint were judged and paired")
 check(any("plausible" not in r[1].get("prompt", "") and "careful reader" in json.dumps(r[1]) for r in server.requests), "the endpoint was not asked for wrong answers")
 check(not (out / "models/generator").exists(), "a generator was trained although an endpoint writes the negatives")
+# The same server told to spoil right answers: it gets problem and solution, and needs no local model that follows instructions.
+server.requests.clear()
+good(*demo, "--set", f"output={out}", "--set", "generator.judge.kind=endpoint", "--set", "negatives.source=corruption", "--set", "negatives.sampling.from=endpoint", "--until", "negatives")
+told = [b["messages"][-1]["content"] for _, b in server.requests if "A correct solution:" in json.dumps(b)]
+made = records(out / "samples/generator.jsonl")
+check(told and all("Rewrite the solution" in t and "{" not in t for t in told) and made and {s["source"] for s in made} == {"corruption"}, f"corruption by an endpoint: {told[:1]}, {made[:1]}")
 server.requests.clear()
 good(*demo, "--set", f"output={out}", "--set", "generator.judge.kind=endpoint", "--until", "generator")
 judged = sum("JSON object" in json.dumps(b) for _, b in server.requests)

@@ -140,6 +140,15 @@ REFUSED = [
     (["reward_model.meta_rate=0.01"], "name a sample file as outside"),
     (["reward_model.strength.soft_labels=true"], "strength.models: 10"),
     (["reward_model.beta=0.1"], "beta"),
+    (["reward_model.strength.models=2", "reward_model.strength.soft_labels=true", "reward_model.strength.adaptive_margin=true"], "choose one of them"),
+    (["rl.reward.weight_judge=0.5"], "use kind: plausible"),
+    (["generator.reward.format_penalty=0.5"], "gate_format"),
+    (["reward_model.enabled=false", "generator.reward.weight_model=0", "negatives.pairs.filter.min_margin=0.1"], "leave min_reward_model, max_reward_model, min_margin and max_margin out"),
+    (["generator.reward.weight_judge=0", "negatives.pairs.filter.min_judge=0.3"], "give the judge a weight"),
+    (["eval.runs=3", "eval.temperature=0"], "runs: 1"),
+    (["eval.max_negative_flips=0.05", "rl.enabled=false"], "rl.use: FOLDER"),
+    (["negatives.source=weaker", "negatives.sampling.from=endpoint"], "use negatives.source: generator or corruption"),
+    (["negatives.source=corruption"], "name negatives.sources.corruption_model"),
     (["sft.loss=sigmoid"], "loss"),
 ]
 
@@ -285,9 +294,12 @@ if done.returncode != 0:
     sys.exit(f"the demo recipe failed:\n{done.stderr}")
 
 if not only:
-    # As it stands, without the tiny profile: what a user types first.
+    # As it stands, without the tiny profile: what a user types first, beside a finished run of the demo.
+    (work / "runs").mkdir()
+    (work / "runs/demo").symlink_to(base)
     for recipe in sorted((repository / "recipes/methods").glob("*.yaml")):
-        planned = subprocess.run([foil, "run", recipe, "--dry-run"], capture_output=True, text=True, env=environment)
+        named = ["--set", f"variables.model={base}/models/sft"] if "\nvariables: { model:" in recipe.read_text() else []
+        planned = subprocess.run([foil, "run", recipe, "--dry-run", *named], capture_output=True, text=True, env=environment, cwd=work)
         if planned.returncode != 0:
             failures.append(f"{recipe.stem} --dry-run: exit {planned.returncode}: {planned.stderr[-1500:]}")
     for change, offer in REFUSED:

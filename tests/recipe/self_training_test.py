@@ -130,7 +130,7 @@ texts = {(s["problem_id"], f"{s['source']}#{s['sample_id']}"): s["text"] for s i
 for p in pairs:
     wrong_text = texts[(p["problem_id"], p["provenance"]["rejected"])]
     prefix = p["prompt"].encode()[len(p["prompt"].encode()) - p["prefix_bytes"]:].decode() if p["prefix_bytes"] else ""
-    check(wrong_text.startswith(prefix + p["rejected"]) and p["chosen"] != p["rejected"] and p["margin"] > 0, f"pair {p}")
+    check(wrong_text.startswith(prefix + p["rejected"]) and p["chosen"] != p["rejected"] and p["scores"]["value_before"] > p["scores"]["value_after"] and "margin" not in p, f"pair {p}")
 check(len(pairs) == f["steps"]["pairs"] > 0 and f["dpo_steps"]["steps"] > 0 and (work / "steps/eval/dpo_steps.json").exists(), f"per-step training: {f['steps']}")
 
 # Consensus: right only where the judge and the process score agree; judge and process may be endpoint, rollouts or the local reward model.
@@ -156,6 +156,12 @@ for s in samples:
     for x in s["steps"]:
         text = next(t for t in sent if t.endswith(s["text"].encode()[:x["end"]].decode()))
         check(abs(x["score"] - 1 / (1 + math.exp(-(len(text) / 100 - 1)))) < 1e-6 or sum(t.endswith(s["text"].encode()[:x["end"]].decode()) for t in sent) > 1, f"process score of an endpoint: {x}")
+
+# A local model judges: one that cannot write a judgement leaves its samples unjudged, and none of their steps right; nobody is asked over the network.
+server.requests.clear()
+good("step-consensus", work / "consensus", "--set", "steps.judge.from=model")
+f = facts(work / "consensus")["steps"]
+check(f["unjudged"] > 0 and not server.requests, f"a local judge of steps: {f}")
 
 # BCPG-NSA: the labels reach the loss. Two runs differ in nothing but what the judge says of the same steps, and end in different policies.
 def step_judge(verdict):

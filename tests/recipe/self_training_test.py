@@ -157,11 +157,11 @@ for s in samples:
         text = next(t for t in sent if t.endswith(s["text"].encode()[:x["end"]].decode()))
         check(abs(x["score"] - 1 / (1 + math.exp(-(len(text) / 100 - 1)))) < 1e-6 or sum(t.endswith(s["text"].encode()[:x["end"]].decode()) for t in sent) > 1, f"process score of an endpoint: {x}")
 
-# A local model judges: one that cannot write a judgement leaves its samples unjudged, and none of their steps right; nobody is asked over the network.
+# A local model judges: it is asked, and this one cannot write a judgement, which is said; nobody is asked over the network.
 server.requests.clear()
-good("step-consensus", work / "consensus", "--set", "steps.judge.from=model")
-f = facts(work / "consensus")["steps"]
-check(f["unjudged"] > 0 and not server.requests, f"a local judge of steps: {f}")
+(work / "request.md").write_text("{problem}\n{steps}\n")
+mute = run("step-consensus", work / "consensus", "--set", "steps.judge.from=model", "--set", f"steps.judge.request={work / 'request.md'}")
+check(mute.returncode == 1 and "replies of the step judge can be read" in mute.stderr and "where: local llama" in mute.stderr and not server.requests, f"a local judge of steps: {mute.stderr[-600:]}")
 
 # BCPG-NSA: the labels reach the loss. Two runs differ in nothing but what the judge says of the same steps, and end in different policies.
 def step_judge(verdict):

@@ -86,12 +86,14 @@ check(table(run, "negatives")["rows"][1]["seeds"] == [1, 2], "the table lacks a 
 # Objectives: a pair loss, one without pairs, and one policy objective with pass@k.
 good(*command("objectives", run, "--seeds", 1, "--set", "study.losses=[sigmoid, kto]", "--set", "study.policies=[nsr, reinforce_pp, dapo, bnpo, gspo, cispo]", "--set", "study.pass_samples=16", "--set", "study.pass_problems=2"))
 rows = {r["name"]: r for r in table(run, "objectives")["rows"]}
-check(list(rows) == ["rl", "loss_sigmoid", "loss_kto", "pass_sft", "pass_nsr", "pass_reinforce_pp", "pass_dapo", "pass_bnpo", "pass_gspo", "pass_cispo"], f"rows: {list(rows)}")
+check(list(rows) == ["rl", "from_rejection", "loss_sigmoid", "loss_kto", "pass_sft", "pass_nsr", "pass_reinforce_pp", "pass_dapo", "pass_bnpo", "pass_gspo", "pass_cispo"], f"rows: {list(rows)}")
 metrics = [json.loads(line) for line in (seed / "metrics.jsonl").read_text().splitlines()]
 first_rewards = [m["value"] for m in metrics if m["stage"].startswith("train_policy_") and m["step"] == 1 and m["name"] == "reward"]
 check(len(first_rewards) == 6 and len(set(first_rewards)) == 1, f"the objectives do not draw the same samples: {first_rewards}")
 steps = {s["name"]: s["facts"]["steps"] for s in json.loads((seed / "manifest.json").read_text())["stages"] if s["name"] in ("train_loss_sigmoid", "train_loss_kto")}
 check(len(set(steps.values())) == 1 and len(steps) == 2, f"pair and single-answer losses differ in their updates: {steps}")
+check({"rl", "from_rejection"} <= set(rows["loss_sigmoid"]["against"]), f"the losses are not compared with rejection-sampled negatives, which the study of negatives has made: {rows['loss_sigmoid']['against'].keys()}")
+check({"entropy, first 5 steps", "entropy, last 5 steps"} <= set(rows["pass_nsr"]["figures"]), f"no entropy: {rows['pass_nsr']['figures']}")
 check(set(rows["pass_nsr"]["pass_at"]) == {"1", "2", "4", "8", "16"} and "pass_sft" in rows["pass_nsr"]["against"], f"pass@k: {rows['pass_nsr']}")
 
 check("pass@k: at least one of k answers right</" in (run / "report.html").read_text().split("Objectives")[-1], "no pass@k curves of the study")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "nn/kernels.h"
@@ -95,23 +96,37 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     int64_t vocabulary, words, slices, slice_words;
   };
 
-  // For every tile of a block's logits (block: its rows of the weight) in tokens [begin, end): work(token, tokens), the tile in `logits`,
-  // rows kTokens apart.
-  template <class F>
-  static void tiles_of(const Panels& by_token, const float* block, int64_t words, int64_t begin, int64_t end, float* logits, const F& work) {
+  // The tile of a block's logits (block: its rows of the weight) at token t, rows kTokens apart.
+  static void multiply(const Panels& by_token, const float* block, int64_t words, int64_t t, int64_t tokens, float* tile) {
     const int64_t d = by_token.rows();
-    for (int64_t t = begin; t < end; t += kTokens) {
-      const int64_t tokens = std::min(kTokens, end - t);
-      by_token.multiply_rows(0, d, t / Panels::kWidth, (tokens + Panels::kWidth - 1) / Panels::kWidth, words, block, d, 1, logits, kTokens, false);
-      work(t, tokens);
-    }
+    by_token.multiply_rows(0, d, t / Panels::kWidth, (tokens + Panels::kWidth - 1) / Panels::kWidth, words, block, d, 1, tile, kTokens, false);
   }
+
+  // work(t, tokens) for the tiles of tokens [begin, end).
+  template <class F>
+  static void tiles_of(int64_t begin, int64_t end, const F& work) {
+    for (int64_t t = begin; t < end; t += kTokens) work(t, std::min(kTokens, end - t));
+  }
+
+  // Logits that the forward pass keeps for the backward pass, which else makes them again: the tiles of the first tokens, as many as fit.
+  struct Kept {
+    Kept(int64_t rows, int64_t vocabulary, int64_t bytes)
+        : vocabulary(vocabulary), tiles(std::min((rows + kTokens - 1) / kTokens, bytes / (vocabulary * kTokens * int64_t(sizeof(float))))) {
+      if (tiles > 0) data = at::empty({tiles, vocabulary, kTokens}, at::kFloat);
+    }
+    explicit Kept(const at::Tensor& data) : vocabulary(data.defined() ? data.size(1) : 0), tiles(data.defined() ? data.size(0) : 0), data(data) {}
+    bool holds(int64_t t) const { return t / kTokens < tiles; }
+    float* at_block(int64_t t, int64_t v) const { return static_cast<float*>(data.mutable_data_ptr()) + (t / kTokens * vocabulary + v) * kTokens; }
+    int64_t vocabulary, tiles;
+    at::Tensor data;  // [tiles, vocabulary, kTokens]; undefined: none
+  };
 
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
-                                                const at::Tensor& targets, double temperature) {
+                                                const at::Tensor& targets, double temperature, int64_t kept_bytes) {
     const int64_t rows = hidden.size(0), d = hidden.size(1);
     const Plan plan(weight.size(0));
+    const Kept kept(rows, plan.vocabulary, kept_bytes);
     const int64_t chunk = plan.slices < 8 ? kTokens : kChunk, chunks = (rows + chunk - 1) / chunk;
     const at::Tensor wide = weight.detach().to(at::kFloat).contiguous();
     const Panels by_token = Panels::of_transposed(hidden).filled_up();
@@ -122,16 +137,18 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
     const int64_t* target = targets.const_data_ptr<int64_t>();
     float *lp = logprob.mutable_data_ptr<float>(), *ls = lse.mutable_data_ptr<float>(), *en = entropy.mutable_data_ptr<float>(), *st = statistics.mutable_data_ptr<float>();
     Team::run([&](Team& team) {
-      std::vector<float> logits(size_t(plan.words * kTokens));
+      std::vector<float> own(size_t(plan.words * kTokens));
       team.share(chunks * plan.slices, [&](int64_t job) {
         const int64_t slice = job % plan.slices, begin = job / plan.slices * chunk, end = std::min(rows, begin + chunk);
         float *top = st + slice * 3 * rows, *sum = top + rows, *weighted = sum + rows;
         std::fill(top + begin, top + end, -1e30f), std::fill(sum + begin, sum + end, 0.0f), std::fill(weighted + begin, weighted + end, 0.0f);
         plan.blocks_of(slice, [&](int64_t v, int64_t words) {
-          tiles_of(by_token, w + v * d, words, begin, end, logits.data(), [&](int64_t t, int64_t tokens) {
+          tiles_of(begin, end, [&](int64_t t, int64_t tokens) {
+            float* logits = kept.holds(t) ? kept.at_block(t, v) : own.data();
+            multiply(by_token, w + v * d, words, t, tokens, logits);
             for (int64_t j = 0; j < tokens; ++j)
-              if (target[t + j] >= v && target[t + j] < v + words) lp[t + j] = logits[size_t((target[t + j] - v) * kTokens + j)] * scale;
-            kernels::column_logsumexp(logits.data(), kTokens, words, tokens, scale, top + t, sum + t, weighted + t);
+              if (target[t + j] >= v && target[t + j] < v + words) lp[t + j] = logits[(target[t + j] - v) * kTokens + j] * scale;
+            kernels::column_logsumexp(logits, kTokens, words, tokens, scale, top + t, sum + t, weighted + t);
           });
         });
       });
@@ -151,7 +168,7 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
         }
       });
     }, rows * d * plan.vocabulary < Panels::kSerialWork);
-    ctx->save_for_backward({hidden, weight, targets, lse});
+    ctx->save_for_backward({hidden, weight, targets, lse, kept.data});
     ctx->saved_data["temperature"] = temperature;
     ctx->mark_non_differentiable({entropy});
     return {logprob, entropy};
@@ -159,6 +176,7 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, torch::autograd::variable_list grads) {
     const auto saved = ctx->get_saved_variables();
+    const Kept kept(saved[4]);
     const at::Tensor hidden = saved[0].detach(), wide = saved[1].detach().to(at::kFloat).contiguous(), &targets = saved[2], &lse = saved[3];
     const float scale = float(1.0 / ctx->saved_data["temperature"].toDouble());
     const int64_t rows = hidden.size(0), d = hidden.size(1);
@@ -183,7 +201,9 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
           plan.blocks_of(slice, [&](int64_t v, int64_t words) {
             if (!by_word.defined() || by_word.rows() != words) by_word = Panels(words, d);
             for (int64_t r = 0; r < words; ++r) by_word.set_row(r, w + (v + r) * d);
-            tiles_of(by_token, w + v * d, words, begin, end, logits, [&](int64_t t, int64_t tokens) {
+            tiles_of(begin, end, [&](int64_t t, int64_t tokens) {
+              if (kept.holds(t)) std::memcpy(logits, kept.at_block(t, v), size_t(words * kTokens) * sizeof(float));
+              else multiply(by_token, w + v * d, words, t, tokens, logits);
               kernels::column_softmax(logits, kTokens, words, tokens, scale, ls + t, mi + t);
               for (int64_t j = 0; j < tokens; ++j)
                 if (target[t + j] >= v && target[t + j] < v + words) logits[(target[t + j] - v) * kTokens + j] += co[t + j];
@@ -199,17 +219,18 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
         });
       }
     }, rows * d * plan.vocabulary < Panels::kSerialWork);
-    return {dhidden, dweight, at::Tensor(), at::Tensor()};
+    return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
 TokenLogprobs token_logprobs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature, bool entropy,
-                             int64_t chunk_rows) {
+                             int64_t chunk_rows, int64_t kept_bytes) {
   FOIL_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && targets.size(0) == hidden.size(0) && temperature > 0);
   if (chunk_rows <= 0 && hidden.is_cpu() && hidden.scalar_type() == at::kFloat && hidden.size(0) > 0) {
-    const auto out = TiledLogprob::apply(hidden.contiguous(), weight, targets.contiguous(), temperature);
+    const bool differentiated = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
+    const auto out = TiledLogprob::apply(hidden.contiguous(), weight, targets.contiguous(), temperature, differentiated ? kept_bytes : 0);
     return {out[0], entropy ? out[1] : at::Tensor()};
   }
   if (chunk_rows <= 0) chunk_rows = std::clamp<int64_t>(kChunkBytes / (4 * weight.size(0)), 16, 4096);

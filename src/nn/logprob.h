@@ -1,4 +1,4 @@
-// Log-probabilities of given tokens from hidden states, without ever holding [tokens, vocabulary] for more than a chunk.
+// Log-probabilities of given tokens from hidden states, without ever holding [tokens, vocabulary] for more than a chunk of bounded size.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -9,8 +9,12 @@ struct TokenLogprobs {
   at::Tensor entropy;  // [R] f32 when asked for, detached; else undefined
 };
 
-// hidden [R, D]; weight [V, D]; targets [R] i64. Fused linear + log-softmax, forward and backward in chunks of rows.
+// What the forward pass keeps of its logits for the backward pass on the CPU: making them again is a fourth of the output matrix's work.
+inline constexpr int64_t kKeptLogitBytes = int64_t{256} << 20;
+
+// hidden [R, D]; weight [V, D]; targets [R] i64. Fused linear + log-softmax, forward and backward in chunks of rows. Logits of the first rows
+// are kept for the backward pass, up to kept_bytes, on the CPU in f32; the rest is made again. Results do not depend on it.
 TokenLogprobs token_logprobs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                             double temperature = 1.0, bool entropy = false, int64_t chunk_rows = 0);
+                             double temperature = 1.0, bool entropy = false, int64_t chunk_rows = 0, int64_t kept_bytes = kKeptLogitBytes);
 
 }  // namespace foil::nn

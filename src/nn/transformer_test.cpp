@@ -219,6 +219,21 @@ TEST(TokenLogprobs, EqualsLogSoftmaxInChunksWithGradients) {
   }
 }
 
+TEST(TokenLogprobs, KeptLogitsChangeNoBit) {
+  at::manual_seed(4);
+  const int64_t rows = 700, vocabulary = 5000, tile = vocabulary * 128 * 4;
+  const at::Tensor h = at::randn({rows, 40}), w = at::randn({vocabulary, 40}), targets = at::randint(vocabulary, {rows}, at::kLong), g = at::randn({rows});
+  std::vector<std::vector<at::Tensor>> results;
+  for (const int64_t bytes : {int64_t{0}, 3 * tile + 5, kKeptLogitBytes}) {
+    auto hidden = h.clone().requires_grad_(), weight = w.clone().requires_grad_();
+    const auto ours = token_logprobs(hidden, weight, targets, 0.8, true, 0, bytes);
+    (ours.logprob * g).sum().backward();
+    results.push_back({ours.logprob.detach(), ours.entropy, hidden.grad(), weight.grad()});
+  }
+  for (size_t i = 1; i < results.size(); ++i)
+    for (size_t k = 0; k < results[0].size(); ++k) EXPECT_TRUE(at::equal(results[i][k], results[0][k])) << i << k;
+}
+
 TEST(TokenLogprobs, TiledEqualsChunkedInF64) {
   at::manual_seed(3);
   for (const int64_t rows : {1, 37, 128, 1500})

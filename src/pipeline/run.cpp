@@ -137,8 +137,6 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
              const std::function<void(size_t, size_t, const Stage&, const std::string&, double)>& announce) {
   const fs::path folder = recipe.output;
   const bool first = !options.ranks || options.ranks->first();
-  std::optional<FolderLock> lock;
-  if (first) lock.emplace(folder, options.wait);
   auto list = stages(recipe);
   std::vector<std::string> names;
   for (const auto& s : list) names.push_back(s.name);
@@ -146,6 +144,8 @@ fs::path run(const Recipe& recipe, const fs::path& recipe_path, const RunOptions
     if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
       throw UsageError(fmt::format("there is no stage \"{}\"", name), "", fmt::format("the stages: {}", fmt::join(names, ", ")));
   check_given(recipe, list, options.until);
+  std::optional<FolderLock> lock;
+  if (first) lock.emplace(folder, options.wait);
 
   std::optional<Manifest> manifest;
   if (first) {

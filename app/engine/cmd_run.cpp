@@ -22,7 +22,7 @@ struct RunArguments {
 };
 
 void print_headline(const pipeline::Recipe& recipe, bool json) {
-  const auto results = report::read_run(recipe.output).evals;
+  const auto results = report::read_evals(recipe.output);
   if (results.empty()) return;
   const auto table = report::headline(results);
   if (json)

@@ -36,6 +36,8 @@ struct RunData {
 
 // Reads what is there. Throws Error only when the folder itself does not exist or holds nothing of a run.
 RunData read_run(const std::filesystem::path& folder);
+// Its evaluation results alone.
+std::vector<eval::EvalResult> read_evals(const std::filesystem::path& folder);
 
 // The whole HTML document.
 std::string page(const RunData& run);

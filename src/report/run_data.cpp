@@ -65,6 +65,24 @@ class Reader {
 
 }  // namespace
 
+static void read_evals(const fs::path& folder, Reader& reader, RunData& run) {
+  std::vector<std::string> evals;
+  if (fs::is_directory(folder / "eval"))
+    for (const auto& entry : fs::directory_iterator(folder / "eval"))
+      if (entry.path().extension() == ".json") evals.push_back(entry.path().stem().string());
+  std::sort(evals.begin(), evals.end());
+  if (evals.empty()) run.missing.push_back("eval/: no evaluation results");
+  for (const auto& policy : evals)
+    reader.file(eval_file(policy), [&](const std::string& text) { run.evals.push_back(Json::parse(text).get<eval::EvalResult>()); });
+}
+
+std::vector<eval::EvalResult> read_evals(const fs::path& folder) {
+  RunData run;
+  Reader reader(folder, run);
+  read_evals(folder, reader, run);
+  return std::move(run.evals);
+}
+
 RunData read_run(const fs::path& folder) {
   if (!fs::is_directory(folder)) throw Error("there is no such folder", folder.string(), "give the folder a run was written to, the one with manifest.json in it");
   RunData run;
@@ -74,14 +92,7 @@ RunData read_run(const fs::path& folder) {
   reader.file(kManifestFile, [&](const std::string& text) { run.manifest = Json::parse(text); });
   reader.file(kConfigFile, [&](const std::string& text) { run.config_yaml = text; });
   reader.lines(kMetricsFile, [&](const Json& j) { run.metrics.push_back(j.get<Metric>()); });
-  std::vector<std::string> evals;
-  if (fs::is_directory(folder / "eval"))
-    for (const auto& entry : fs::directory_iterator(folder / "eval"))
-      if (entry.path().extension() == ".json") evals.push_back(entry.path().stem().string());
-  std::sort(evals.begin(), evals.end());
-  if (evals.empty()) run.missing.push_back("eval/: no evaluation results");
-  for (const auto& policy : evals)
-    reader.file(eval_file(policy), [&](const std::string& text) { run.evals.push_back(Json::parse(text).get<eval::EvalResult>()); });
+  read_evals(folder, reader, run);
   reader.file(kAuditFile, [&](const std::string& text) { run.audit = Json::parse(text).get<eval::AuditResult>(); });
 
   for (const char* kind : {"negatives", "objectives", "variants"})

@@ -123,7 +123,7 @@ std::vector<Case> rollout_cases() {
   std::vector<Case> out;
   out.push_back({"rollout/grouped", [] { return std::vector{grouped()}; }});
   for (const int64_t n : {64, 32, 8, 1}) out.push_back({fmt::format("decode/{}", n), [n] { return std::vector{decode(n, false, true)}; }});
-  for (const int64_t n : {64, 8, 1}) out.push_back({fmt::format("decode_in_training/{}", n), [n] { return std::vector{decode(n, false, false)}; }});
+  for (const int64_t n : {64, 32, 8, 1}) out.push_back({fmt::format("decode_in_training/{}", n), [n] { return std::vector{decode(n, false, false)}; }});
   out.push_back({"decode_and_sample/64", [] { return std::vector{decode(64, true, true)}; }});
   out.push_back({fmt::format("prefill/{}", kPrefill), [] { return std::vector{prefill()}; }});
   return out;

@@ -106,8 +106,10 @@ Figure grpo() {
   Workload w = load_workload();
   rollout::LocalEngine engine(w.model, w.tokenizer, {}, "");
   FullLength generator(engine);
+  const auto kept = std::make_shared<nn::KeptActivations>();
+  engine.keep_activations(kept);
   OnPolicyOptions o;
-  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.micro_batch_tokens = kMicroBatchTokens, o.checkpoint.every_minutes = 0;
+  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.micro_batch_tokens = kGrpoMicroBatchTokens, o.checkpoint.every_minutes = 0;
   std::vector<PolicyProblem> problems;
   for (size_t i = 0; i < kGrpoGroups; ++i) {
     PolicyProblem p;
@@ -117,7 +119,7 @@ Figure grpo() {
   }
   Run run;
   run.at.push_back(seconds());
-  const auto result = train_on_policy(*w.model, problems, {&generator, {}}, [](auto, auto samples) {
+  const auto result = train_on_policy(*w.model, problems, {&generator, {}, kept}, [](auto, auto samples) {
     for (size_t i = 0; i < samples.size(); ++i) samples[i].reward = double(i % 2);
   }, o, run.context());
   const auto get = [&](const char* name) { return result.last.at(name); };

@@ -18,8 +18,6 @@ sizes = w["sizes"]
 records = sizes["records"]
 micro = next((int(o[6:]) for o in options if o.startswith("micro=")), sizes["grpo_groups"] * sizes["samples"] if method == "grpo" else records)
 warm, timed = sizes["warm_steps"], sizes["timed_steps"]
-if method == "grpo":
-    warm, timed = 0, 1
 tokenizer = AutoTokenizer.from_pretrained(folder)
 if tokenizer.pad_token is None:
     tokenizer.pad_token = tokenizer.eos_token

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
 #include "nn/attention_kernels.h"
@@ -63,6 +64,19 @@ struct Tape {  // of one layer: [T, …], from `middle` on [R, …]
   at::Tensor middle;     // x + attention
   at::Tensor gate_up;    // [2·intermediate]
   at::Tensor middle_rms;
+};
+
+// Rows of floats: a tensor's, or where the sampler left them.
+struct Rows {
+  explicit Rows(const at::Tensor& t) : data(t.defined() ? in(t) : nullptr), width(t.defined() ? t.size(1) : 0) {}
+  Rows(const KeptActivations& kept, int64_t layer, int64_t place, const std::vector<int32_t>& rows) : kept(&kept), layer(layer), place(place), rows(&rows) {}
+  const float* operator[](int64_t r) const { return kept ? kept->row(layer, (*rows)[size_t(r)]) + place : data + r * width; }
+
+  const float* data = nullptr;
+  int64_t width = 0;
+  const KeptActivations* kept = nullptr;
+  int64_t layer = 0, place = 0;
+  const std::vector<int32_t>* rows = nullptr;
 };
 
 // The rows of t that the layer's second half works on, and their gradients back in their places.
@@ -150,10 +164,56 @@ struct Gradients {
   at::Tensor x, input_norm, post_norm, qkv, qkv_bias, o, q_norm, k_norm, gate_up, down;
 };
 
-Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& x, const Tape& tape, const at::Tensor& g, bool want_weights) {
+// What the backward pass goes through row by row and reads once.
+struct Streams {
+  Rows x, raw, middle, gate_up;
+};
+
+// The sampler's values as a tape, but for the streams.
+struct SampledTape {
+  SampledTape(const LayerPass& pass, int64_t number) : all(pass.sampled.rows) {
+    const KeptActivations& kept = *pass.sampled.kept;
+    FOIL_CHECK(kept.version() == pass.version, "the weights have moved since these activations were kept");
+    const Widths w(pass.config);
+    const KeptActivations::Places& at = kept.places();
+    read = picked_rows(pass);
+    const auto gathered = [&](int64_t place, int64_t width, const std::vector<int32_t>& rows) {
+      at::Tensor t = at::empty({int64_t(rows.size()), width}, at::kFloat);
+      float* to = out(t);
+      Team::run([&](Team& team) {
+        constexpr int64_t kJob = 64;
+        team.share((t.size(0) + kJob - 1) / kJob, [&](int64_t job) {
+          for (int64_t r = job * kJob, end = std::min(t.size(0), r + kJob); r < end; ++r) std::copy_n(kept.row(number, rows[size_t(r)]) + place, width, to + r * width);
+        });
+      });
+      return t;
+    };
+    tape.qkv = gathered(at.qkv, w.qkv, all);
+    tape.attended = gathered(at.attended, w.q, all);
+    tape.lse = gathered(at.lse, w.heads, all);
+    tape.input_rms = gathered(at.input_rms, 1, all).flatten();
+    tape.middle_rms = gathered(at.middle_rms, 1, read).flatten();
+    if (pass.config.qk_norm) tape.head_rms = gathered(at.head_rms, w.heads + w.kv_heads, all);
+    streams.emplace(Rows(kept, number, at.x, all), Rows(kept, number, at.raw, all), Rows(kept, number, at.middle, read), Rows(kept, number, at.gate_up, read));
+  }
+  static std::vector<int32_t> picked_rows(const LayerPass& pass) {
+    if (!pass.rows.defined()) return pass.sampled.rows;
+    std::vector<int32_t> out;
+    const int64_t* rows = pass.rows.const_data_ptr<int64_t>();
+    for (int64_t r = 0; r < pass.rows.size(0); ++r) out.push_back(pass.sampled.rows[size_t(rows[r])]);
+    return out;
+  }
+
+  const std::vector<int32_t>& all;
+  std::vector<int32_t> read;
+  Tape tape;
+  std::optional<Streams> streams;
+};
+
+Gradients backward(const LayerPass& pass, const Layer& layer, const Streams& from, const Tape& tape, const at::Tensor& g, bool want_weights) {
   const Widths w(pass.config);
-  const int64_t T = x.size(0), R = tape.middle.size(0);
-  const auto options = x.options().requires_grad(false);
+  const int64_t T = tape.qkv.size(0), R = tape.middle_rms.size(0);
+  const auto options = tape.qkv.options().requires_grad(false);
   const bool norms = pass.config.qk_norm;
   const RowBlocks blocks(T), read(R);
   Gradients d;
@@ -164,10 +224,10 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   at::Tensor post_partial = at::zeros({read.count(), w.hidden}, options), input_partial = at::zeros({blocks.count(), w.hidden}, options);
 
   // Norms are linear in their input once the inverse rms is known: the normalised rows are made again without a reduction.
-  auto normalise = [&](const float* from, const float* weight, const at::Tensor& rms, int64_t first, int64_t rows) {
+  auto normalise = [&](const Rows& stream, const float* weight, const at::Tensor& rms, int64_t first, int64_t rows) {
     float* row = scratch(2, w.inner + w.hidden);
     for (int64_t r = 0; r < rows; ++r) {
-      kernels::scale_row(from + r * w.hidden, weight, in(rms)[first + r], row, w.hidden);
+      kernels::scale_row(stream[first + r], weight, in(rms)[first + r], row, w.hidden);
       normed.set_row(first + r, row);
     }
   };
@@ -177,10 +237,9 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
     float *d_active = scratch(1, rows * w.inner), *d_normed = scratch(0, rows * w.hidden), *row = scratch(2, w.inner + w.hidden);
     const float* gb = in(g) + first * w.hidden;
     down_panels.multiply(rows, gb, w.hidden, d_active, w.inner, false);
-    const float* gu = in(tape.gate_up) + first * 2 * w.inner;
     float* d_gu = out(d_gate_up) + first * 2 * w.inner;
     for (int64_t r = 0; r < rows; ++r) {
-      const float* here = gu + r * 2 * w.inner;
+      const float* here = from.gate_up[first + r];
       float* d_here = d_gu + r * 2 * w.inner;
       if (want_weights) {
         kernels::swiglu(here, here + w.inner, row, w.inner);
@@ -188,12 +247,12 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
       }
       kernels::swiglu_backward(here, here + w.inner, d_active + r * w.inner, d_here, d_here + w.inner, w.inner);
     }
-    const float* middle = in(tape.middle) + first * w.hidden;
-    if (want_weights) normalise(middle, in(layer.post_norm), tape.middle_rms, first, rows);
+    if (want_weights) normalise(from.middle, in(layer.post_norm), tape.middle_rms, first, rows);
     gate_up_panels.multiply(rows, d_gu, 2 * w.inner, d_normed, w.hidden, false);
     float* dm = out(d_middle) + first * w.hidden;
-    kernels::rms_norm_backward(middle, w.hidden, in(layer.post_norm), in(tape.middle_rms) + first, d_normed, w.hidden, gb, dm, w.hidden,
-                               out(post_partial) + b * w.hidden, rows, w.hidden);
+    for (int64_t r = 0; r < rows; ++r)
+      kernels::rms_norm_backward(from.middle[first + r], w.hidden, in(layer.post_norm), in(tape.middle_rms) + first + r, d_normed + r * w.hidden, w.hidden, gb + r * w.hidden,
+                                 dm + r * w.hidden, w.hidden, out(post_partial) + b * w.hidden, 1, w.hidden);
     o_panels.multiply(rows, dm, w.hidden, out(d_attended) + first * w.q, w.q, false);
   });
   if (want_weights) {
@@ -222,20 +281,20 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
     if (norms) {
       float* partial = out(head_partial) + b * 2 * w.d;
       for (int64_t r = 0; r < rows; ++r) {
-        const float* raw = in(tape.raw) + (first + r) * (w.q + w.kv);
+        const float* raw = from.raw[first + r];
         const float* rms = in(tape.head_rms) + (first + r) * (w.heads + w.kv_heads);
         float* row = p + r * w.qkv;
         kernels::rms_norm_backward(raw, w.d, in(layer.q_norm), rms, row, w.d, nullptr, row, w.d, partial, w.heads, w.d);
         kernels::rms_norm_backward(raw + w.q, w.d, in(layer.k_norm), rms + w.heads, row + w.q, w.d, nullptr, row + w.q, w.d, partial + w.d, w.kv_heads, w.d);
       }
     }
-    const float* xb = in(x) + first * w.hidden;
-    if (want_weights) normalise(xb, in(layer.input_norm), tape.input_rms, first, rows);
+    if (want_weights) normalise(from.x, in(layer.input_norm), tape.input_rms, first, rows);
     float* d_normed = scratch(0, rows * w.hidden);
     qkv_panels.multiply(rows, p, w.qkv, d_normed, w.hidden, false);
     float* dx = out(d.x) + first * w.hidden;
-    kernels::rms_norm_backward(xb, w.hidden, in(layer.input_norm), in(tape.input_rms) + first, d_normed, w.hidden, dx, dx, w.hidden,
-                               out(input_partial) + b * w.hidden, rows, w.hidden);
+    for (int64_t r = 0; r < rows; ++r, dx += w.hidden)
+      kernels::rms_norm_backward(from.x[first + r], w.hidden, in(layer.input_norm), in(tape.input_rms) + first + r, d_normed + r * w.hidden, w.hidden, dx, dx, w.hidden,
+                                 out(input_partial) + b * w.hidden, 1, w.hidden);
   });
   if (want_weights) {
     d.qkv = normed.transposed_product(d_qkv);
@@ -250,15 +309,33 @@ Gradients backward(const LayerPass& pass, const Layer& layer, const at::Tensor& 
   return d;
 }
 
+// Behind the last layer the stream that the sampler left; before it nobody reads more than the shape.
+at::Tensor sampled_result(const LayerPass& pass, int64_t number) {
+  const int64_t hidden = pass.config.hidden_size;
+  if (number + 1 < pass.config.num_hidden_layers) {
+    const at::Tensor one = at::zeros({1}, at::kFloat);
+    return at::empty({0}, at::kFloat).set_(one.storage(), 0, {int64_t(pass.sampled.rows.size()), hidden}, {0, 0});
+  }
+  const std::vector<int32_t> read = SampledTape::picked_rows(pass);
+  at::Tensor y = at::empty({int64_t(read.size()), hidden}, at::kFloat);
+  for (size_t r = 0; r < read.size(); ++r) std::copy_n(pass.sampled.kept->row(number + 1, read[r]), hidden, out(y) + int64_t(r) * hidden);
+  return y;
+}
+
 class FusedLayer : public torch::autograd::Function<FusedLayer> {
  public:
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x_in, const at::TensorList& weights, const Layer& layer,
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x_in, const at::TensorList& weights, const Layer& layer, int64_t number,
                             const c10::intrusive_ptr<LayerPass>& pass) {
+    ctx->saved_data["pass"] = c10::IValue::make_capsule(pass);
+    ctx->saved_data["number"] = number;
+    variable_list save(weights.begin(), weights.end());
+    if (pass->sampled.kept) {
+      ctx->save_for_backward(std::move(save));
+      return sampled_result(*pass, number);
+    }
     const at::Tensor x = x_in.contiguous();
     Tape tape;
     at::Tensor y = nn::forward(*pass, layer, x, tape);
-    ctx->saved_data["pass"] = c10::IValue::make_capsule(pass);
-    variable_list save(weights.begin(), weights.end());
     save.push_back(x);
     if (!pass->recompute)
       for (const at::Tensor& t : {tape.qkv, tape.raw, tape.head_rms, tape.attended, tape.lse, tape.input_rms, tape.middle, tape.gate_up, tape.middle_rms})
@@ -271,23 +348,30 @@ class FusedLayer : public torch::autograd::Function<FusedLayer> {
     const auto pass = c10::static_intrusive_pointer_cast<LayerPass>(ctx->saved_data["pass"].toCapsule());
     const auto saved = ctx->get_saved_variables();
     const ModelConfig& c = pass->config;
-    size_t next = 1 + (c.attention_bias ? 3 : 0) + (c.qk_norm ? 2 : 0) + 9;  // weights, x
+    const size_t fields = (c.attention_bias ? 3 : 0) + (c.qk_norm ? 2 : 0) + 9;
     bool want_weights = false;
     std::vector<at::Tensor> weights;
-    for (size_t i = 0; i + 1 < next; ++i) {
+    for (size_t i = 0; i < fields; ++i) {
       want_weights = want_weights || saved[i].requires_grad();
       weights.push_back(saved[i].detach());
     }
     Layer layer = Layer::from(c, weights);
     layer.fuse();
-    const at::Tensor x = saved[next - 1].detach();
-    Tape tape;
-    if (pass->recompute)
-      nn::forward(*pass, layer, x, tape);
-    else
-      tape = {saved[next],     saved[next + 1], saved[next + 2], saved[next + 3], saved[next + 4],
-              saved[next + 5], saved[next + 6], saved[next + 7], saved[next + 8]};
-    Gradients d = nn::backward(*pass, layer, x, tape, grads[0].contiguous(), want_weights);
+    const at::Tensor g = grads[0].contiguous();
+    Gradients d;
+    if (pass->sampled.kept) {
+      const SampledTape sampled(*pass, ctx->saved_data["number"].toInt());
+      d = nn::backward(*pass, layer, *sampled.streams, sampled.tape, g, want_weights);
+    } else {
+      const at::Tensor x = saved[fields].detach();
+      Tape tape;
+      if (pass->recompute)
+        nn::forward(*pass, layer, x, tape);
+      else
+        tape = {saved[fields + 1], saved[fields + 2], saved[fields + 3], saved[fields + 4], saved[fields + 5],
+                saved[fields + 6], saved[fields + 7], saved[fields + 8], saved[fields + 9]};
+      d = nn::backward(*pass, layer, {Rows(x), Rows(tape.raw), Rows(tape.middle), Rows(tape.gate_up)}, tape, g, want_weights);
+    }
     variable_list result = {std::move(d.x)};
     auto rows = [&](at::Tensor& fused, std::initializer_list<int64_t> counts) {
       int64_t at = 0;
@@ -308,7 +392,7 @@ class FusedLayer : public torch::autograd::Function<FusedLayer> {
     }
     rows(d.gate_up, {w.inner, w.inner});
     result.push_back(std::move(d.down));
-    result.resize(result.size() + 2);  // layer, pass
+    result.resize(result.size() + 3);  // layer, number, pass
     return result;
   }
 };
@@ -319,13 +403,14 @@ bool fused_layer_applies(const Layer& layer, const at::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == at::kFloat && layer.q.scalar_type() == at::kFloat && !layer.o_bias.defined();
 }
 
-at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, const c10::intrusive_ptr<LayerPass>& pass) {
+at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, int64_t number, const c10::intrusive_ptr<LayerPass>& pass) {
   if (!at::GradMode::is_enabled()) {
+    if (pass->sampled.kept) return sampled_result(*pass, number);
     Tape tape;
     return forward(*pass, layer, x.contiguous(), tape);
   }
   const std::vector<at::Tensor> weights = layer.defined_fields();
-  return FusedLayer::apply(x, at::TensorList(weights), layer, pass);
+  return FusedLayer::apply(x, at::TensorList(weights), layer, number, pass);
 }
 
 }  // namespace foil::nn

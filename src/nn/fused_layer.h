@@ -3,11 +3,12 @@
 // Rows are worked through in blocks that fit the cache, one thread a block: norm, projection, activation and projection of a block
 // run back to back. q, k and v (and gate and up) are one product. Kept for the backward pass: the layer's input, the rotated
 // projections, the attended values, the middle of the residual stream and the gate/up product; norms and activations are made again.
-// With `recompute` only the input is kept. Of rows that nobody reads behind the layer only keys and values are made. The twin is layer_forward in transformer.cpp, composed of single operations.
+// With `recompute` only the input is kept; with `sampled` the forward pass has been made by the sampler and nothing is left to do. Of rows that nobody reads behind the layer only keys and values are made. The twin is layer_forward in transformer.cpp, composed of single operations.
 #pragma once
 #include <ATen/ATen.h>
 
 #include "nn/decoder.h"
+#include "nn/kept_activations.h"
 #include "nn/packed_batch.h"
 
 namespace foil::nn {
@@ -22,9 +23,12 @@ struct LayerPass : torch::CustomClassHolder {
   RotaryTable table;
   bool recompute = false;
   at::Tensor rows;  // [R] i64: the result's rows, unless undefined (all of them)
+  SampledRows sampled;  // unless its `kept` is null
+  uint64_t version = 0; // of it
 };
 
-// x [T, hidden] → [T, hidden], or [R, hidden]. Gradients flow to x and the layer's weights.
-at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, const c10::intrusive_ptr<LayerPass>& pass);
+// x [T, hidden] → [T, hidden], or [R, hidden]. Gradients flow to x and the layer's weights. With `sampled` x is not read, and the
+// result has values only behind the last layer.
+at::Tensor fused_layer(const at::Tensor& x, const Layer& layer, int64_t number, const c10::intrusive_ptr<LayerPass>& pass);
 
 }  // namespace foil::nn

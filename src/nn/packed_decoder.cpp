@@ -39,7 +39,7 @@ PackedDecoder::~PackedDecoder() = default;
 
 at::Tensor PackedDecoder::logits(const at::Tensor& hidden) const { return packed() ? output_.linear(hidden) : model_.logits(hidden); }
 
-at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
+at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const KeptActivations* kept, std::span<const int32_t> places) const {
   if (!packed()) {
     if (!cache.token_major() || !DecodeStep::applies(batch)) return model_.step(batch, cache);
     if (its_cache_ != &cache) elsewhere_ = std::make_unique<DecodeStep>(model_, cache), its_cache_ = &cache;
@@ -55,19 +55,21 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
   const int64_t hidden = c.hidden_size, q_width = heads * d, kv_width = kv_heads * d, width = q_width + 2 * kv_width, results = int64_t(batch.sequences.size());
   const float eps = float(c.rms_norm_eps);
   at::Tensor stream = at::embedding(embedding_, batch.tokens).to(at::kFloat), result = at::empty({results, hidden}, stream.options());
-  const at::Tensor working = at::empty({rows * (hidden + width + q_width + inner)}, stream.options());
+  const at::Tensor working = at::empty({rows * (hidden + width + q_width + inner + heads + 1)}, stream.options());
   const at::Tensor split = at::empty({tiles::available() ? PackedMatrix::split_halves(rows, std::max({hidden, q_width, inner})) : 0}, at::kBFloat16);
   auto* parts = static_cast<uint16_t*>(split.mutable_data_ptr());
   float *x = stream.mutable_data_ptr<float>(), *normed = working.mutable_data_ptr<float>(), *qkv = normed + rows * hidden, *attended = qkv + rows * width,
-        *active = attended + rows * q_width, *out = result.mutable_data_ptr<float>();
-  const at::Tensor places = batch.positions.contiguous();
-  const int64_t* positions = places.const_data_ptr<int64_t>();
+        *active = attended + rows * q_width, *lse = kept ? active + rows * inner : nullptr, *rms = kept ? active + rows * (inner + heads) : nullptr, *out = result.mutable_data_ptr<float>();
+  const at::Tensor all_positions = batch.positions.contiguous();
+  const int64_t* positions = all_positions.const_data_ptr<int64_t>();
   const float *cosine = table.cosine.const_data_ptr<float>(), *sine = table.sine.const_data_ptr<float>();
   std::vector<const StepBatch::Sequence*> owner(static_cast<size_t>(rows));
   for (const auto& s : batch.sequences) std::fill(owner.begin() + s.begin, owner.begin() + s.end, &s);
   const std::vector<AttentionJob> attention = attention_jobs(batch, kv_heads);
   std::vector<PagedLayer> paged;
   for (size_t i = 0; i < layers_.size(); ++i) paged.emplace_back(cache, int64_t(i));
+  FOIL_CHECK(!kept || (kept->keeps(model_) && int64_t(places.size()) == rows));
+  const KeptActivations::Places at = kept ? kept->places() : KeptActivations::Places{};
   const auto data = [](const at::Tensor& t) { return t.defined() ? t.const_data_ptr<float>() : nullptr; };
 
   Team::run([&](Team& team) {
@@ -76,27 +78,44 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
     const auto by_rows = [&](const auto& work) {
       team.share((left + kRowJob - 1) / kRowJob, [&](int64_t job) { work(job * kRowJob, std::min(left, (job + 1) * kRowJob)); });
     };
-    const auto norm = [&](const at::Tensor& weight) {
-      by_rows([&](int64_t first, int64_t last) { kernels::rms_norm(x + first * hidden, data(weight), normed + first * hidden, nullptr, last - first, hidden, eps); });
+    // Where the values of row r (of those left) of layer i go; null: nowhere.
+    const auto kept_row = [&](size_t i, int64_t r) {
+      const int32_t place = kept ? places[size_t(left == rows ? r : batch.sequences[size_t(r)].end - 1)] : KeptActivations::kNone;
+      return place == KeptActivations::kNone ? nullptr : kept->row(int64_t(i), place);
+    };
+    const auto norm = [&](size_t i, const at::Tensor& weight, int64_t stream_place, int64_t rms_place) {
+      by_rows([&](int64_t first, int64_t last) {
+        kernels::rms_norm(x + first * hidden, data(weight), normed + first * hidden, rms ? rms + first : nullptr, last - first, hidden, eps);
+        for (int64_t r = first; kept && r < last; ++r)
+          if (float* to = kept_row(i, r)) std::copy_n(x + r * hidden, hidden, to + stream_place), to[rms_place] = rms[r];
+      });
     };
     for (size_t i = 0; i < layers_.size(); ++i) {
       const PackedLayer& l = layers_[i];
-      norm(l.input_norm);
+      norm(i, l.input_norm, at.x, at.input_rms);
       l.qkv.share(team, l.qkv.ready(team, rows, normed, hidden, parts), qkv, width, data(l.qkv_bias), false);
       by_rows([&](int64_t first, int64_t last) {
         for (int64_t r = first; r < last; ++r) {
-          float *row = qkv + r * width, *k = row + q_width;
+          float *row = qkv + r * width, *k = row + q_width, *to = kept_row(i, r);
           if (c.qk_norm) {
-            kernels::rms_norm(row, data(l.q_norm), row, nullptr, heads, d, eps);
-            kernels::rms_norm(k, data(l.k_norm), k, nullptr, kv_heads, d, eps);
+            if (to) std::copy_n(row, q_width + kv_width, to + at.raw);
+            kernels::rms_norm(row, data(l.q_norm), row, to ? to + at.head_rms : nullptr, heads, d, eps);
+            kernels::rms_norm(k, data(l.k_norm), k, to ? to + at.head_rms + heads : nullptr, kv_heads, d, eps);
           }
           const int64_t angle = positions[r] * (d / 2);
           kernels::rotate(row, row, heads + kv_heads, d, cosine + angle, sine + angle, 1.0f);
           const StepBatch::Sequence& s = *owner[size_t(r)];
           write_token(paged[i], s, s.context + r - s.begin, k, k + kv_width);
+          if (to) std::copy_n(row, width, to + at.qkv);
         }
       });
-      team.share(int64_t(attention.size()), [&](int64_t job) { attend(paged[i], attention[size_t(job)], heads, qkv, width, attended, q_width, scratch); });
+      team.share(int64_t(attention.size()), [&](int64_t number) {
+        const AttentionJob& job = attention[size_t(number)];
+        attend(paged[i], job, heads, qkv, width, attended, q_width, lse, scratch);
+        const int64_t group = heads / kv_heads, head = job.kv_head * group;
+        for (int64_t r = job.sequence->begin + job.first, end = kept ? r + job.rows : r; r < end; ++r)
+          if (float* to = kept_row(i, r)) std::copy_n(attended + r * q_width + head * d, group * d, to + at.attended + head * d), std::copy_n(lse + r * heads + head, group, to + at.lse + head);
+      });
       if (i + 1 == layers_.size() && results < rows) {
         team.share(1, [&](int64_t) {
           for (int64_t r = 0; r < results; ++r) {
@@ -108,21 +127,24 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache) const {
         left = results;
       }
       l.o.share(team, l.o.ready(team, left, attended, q_width, parts), x, hidden, data(l.o_bias), true);
-      norm(l.post_norm);
+      norm(i, l.post_norm, at.middle, at.middle_rms);
       const PackedMatrix& lead = l.up.tiled() ? l.up : l.gate;
       const PackedMatrix::Rows in = lead.ready(team, left, normed, hidden, parts);
       share_panels(team, left, lead.block_rows(), lead.panels(), [&](int64_t first, int64_t last, int64_t panel) {
         const int64_t n = last - first, column = panel * Panels::kWidth, columns = std::min(Panels::kWidth, inner - column);
         if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
-        float *gate = scratch.data(), *up = gate + n * Panels::kWidth;
-        l.gate.multiply(in, first, last, panel, gate, Panels::kWidth, false);
-        l.up.multiply(in, first, last, panel, up, Panels::kWidth, false);
-        for (int64_t r = 0; r < n; ++r) kernels::swiglu(gate + r * Panels::kWidth, up + r * Panels::kWidth, active + (first + r) * inner + column, columns);
+        l.gate.multiply_beside(l.up, in, first, last, panel, scratch.data(), 2 * Panels::kWidth);
+        for (int64_t r = 0; r < n; ++r) {
+          const float *gate = scratch.data() + 2 * r * Panels::kWidth, *up = gate + Panels::kWidth;
+          kernels::swiglu(gate, up, active + (first + r) * inner + column, columns);
+          if (float* to = kept_row(i, first + r)) std::copy_n(gate, columns, to + at.gate_up + column), std::copy_n(up, columns, to + at.gate_up + inner + column);
+        }
       });
       l.down.share(team, l.down.ready(team, left, active, inner, parts), x, hidden, nullptr, true);
     }
-    team.share(results, [&](int64_t i) {
-      kernels::rms_norm(x + i * hidden, data(norm_), out + i * hidden, nullptr, 1, hidden, eps);
+    team.share(results, [&](int64_t r) {
+      kernels::rms_norm(x + r * hidden, data(norm_), out + r * hidden, nullptr, 1, hidden, eps);
+      if (float* to = kept_row(layers_.size(), r)) std::copy_n(x + r * hidden, hidden, to);
     });
   }, rows * int64_t(layers_.size()) * hidden * (width + q_width + 3 * inner) < kSerialWork);
   return result;

@@ -9,9 +9,11 @@
 #include <ATen/ATen.h>
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "nn/decoder.h"
+#include "nn/kept_activations.h"
 #include "nn/kv_cache.h"
 #include "nn/packed_matrix.h"
 #include "nn/transformer.h"
@@ -28,8 +30,9 @@ class PackedDecoder {
   // Of the keys and values in a cache for this model: f32 when packed, else the weights' type.
   static at::ScalarType type_for(const Transformer& model);
 
-  // As Transformer::step, and the logits [rows, vocab] f32 of hidden rows.
-  at::Tensor step(const StepBatch& batch, KvCache& cache) const;
+  // As Transformer::step, and the logits [rows, vocab] f32 of hidden rows. Of the step's rows that `kept` has a place for (`places` [T],
+  // KeptActivations::add), every layer's values are written there; only when packed().
+  at::Tensor step(const StepBatch& batch, KvCache& cache, const KeptActivations* kept = nullptr, std::span<const int32_t> places = {}) const;
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:

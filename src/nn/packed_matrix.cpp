@@ -80,11 +80,25 @@ void PackedMatrix::multiply(const Rows& rows, int64_t first, int64_t last, int64
                   y_row, accumulate);
 }
 
+void PackedMatrix::multiply_beside(const PackedMatrix& other, const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row) const {
+  if (!tiled() && !other.tiled()) {
+    panels_.multiply_beside(other.panels_, panel, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row, false);
+    return;
+  }
+  multiply(rows, first, last, panel, y, y_row, false);
+  other.multiply(rows, first, last, panel, y + Panels::kWidth, y_row, false);
+}
+
 void PackedMatrix::share(Team& team, const Rows& rows, float* y, int64_t y_row, const float* bias, bool accumulate) const {
-  share_panels(team, rows.count, block_rows(), panels(), [&](int64_t first, int64_t last, int64_t i) {
+  // Panels by twos where that is faster, and the last ones alone, so that the threads end together.
+  const int64_t twos = tiled() ? 0 : std::max<int64_t>(0, panels() / 2 - 1), jobs = panels() - twos;
+  share_panels(team, rows.count, block_rows(), jobs, [&](int64_t first, int64_t last, int64_t job) {
+    const int64_t i = job < twos ? 2 * job : twos + job, count = job < twos ? 2 : 1;
     float* to = y + first * y_row + i * Panels::kWidth;
-    multiply(rows, first, last, i, to, y_row, accumulate);
-    if (bias) Panels::add_bias(bias, i, columns_, last - first, to, y_row);
+    if (tiled()) multiply(rows, first, last, i, to, y_row, accumulate);
+    else panels_.multiply_some(i, count, last - first, rows.x + first * rows.x_row, rows.x_row, to, y_row, accumulate);
+    if (bias)
+      for (int64_t c = 0; c < count; ++c) Panels::add_bias(bias, i + c, columns_, last - first, to + c * Panels::kWidth, y_row);
   });
 }
 

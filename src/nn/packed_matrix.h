@@ -37,6 +37,8 @@ class PackedMatrix {
   Rows ready(Team& team, int64_t rows, const float* x, int64_t x_row, uint16_t* buffer) const;
   // y[last − first, 32 or what is left] (+)= rows [first, last) · panel, on this thread; first: a multiple of block_rows().
   void multiply(const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row, bool accumulate) const;
+  // The same panel of this and of another matrix of this shape: y[last − first, 64] = rows [first, last) · [this panel | the other's].
+  void multiply_beside(const PackedMatrix& other, const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row) const;
   // y[rows, N] (+)= rows · B (+ bias [N] unless null): a phase of the team's.
   void share(Team& team, const Rows& rows, float* y, int64_t y_row, const float* bias, bool accumulate) const;
   // y [rows, N] = x [rows, K] · B; all threads.

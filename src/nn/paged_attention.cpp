@@ -60,7 +60,7 @@ std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t kv_head
   return jobs;
 }
 
-void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, std::vector<float>& scores) {
+void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, std::vector<float>& scores) {
   const StepBatch::Sequence& s = *job.sequence;
   const int64_t d = layer.d, bt = layer.block_tokens, group = heads / layer.kv_heads;
   const float scale = 1.0f / std::sqrt(float(d));
@@ -78,7 +78,8 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
     for (int64_t r = 0; r < m; ++r) {
       const int64_t seen = single ? last : s.context + job.first + r + 1;
       float* row = scores.data() + r * width;
-      kernels::softmax_row(row, seen, scale, true);
+      const float sum = kernels::softmax_row(row, seen, scale, true);
+      if (lse) lse[(s.begin + job.first + (single ? 0 : r)) * heads + head + (single ? r : 0)] = sum;
       std::fill(row + seen, row + last, 0.0f);
     }
     for (int64_t t = 0; t < last; t += bt)
@@ -129,7 +130,7 @@ at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const
   const auto jobs = attention_jobs(batch, layer.kv_heads);
   at::parallel_for(0, int64_t(jobs.size()), 4, [&](int64_t begin, int64_t end) {
     std::vector<float> scores;
-    for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, scores);
+    for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, nullptr, scores);
   });
   return out;
 }

@@ -41,7 +41,8 @@ struct AttentionJob {  // queries [first, first + rows) of a sequence's new toke
   int64_t kv_head, first, rows;
 };
 std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t kv_heads);  // the dearest first
-// q and out: [T, heads·d] with rows q_row and out_row apart. `scores` is scratch.
-void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, std::vector<float>& scores);
+// q and out: [T, heads·d] with rows q_row and out_row apart; lse [T, heads], unless null, receives the log-sum-exp of each row of scores.
+// `scores` is scratch.
+void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, std::vector<float>& scores);
 
 }  // namespace foil::nn

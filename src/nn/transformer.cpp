@@ -10,6 +10,7 @@
 #include "nn/attention.h"
 #include "nn/decoder.h"
 #include "nn/fused_layer.h"
+#include "nn/kept_activations.h"
 #include "nn/weight_files.h"
 
 namespace foil::nn {
@@ -266,12 +267,17 @@ at::Tensor Transformer::hidden(const PackedBatch& batch, const at::Tensor& rows,
   at::Tensor x = at::embedding(decoder.embedding, batch.tokens);
   const auto inner = c10::make_intrusive<LayerPass>();
   inner->config = config_, inner->batch = batch, inner->table = rotary(longest), inner->recompute = options.recompute;
+  if (options.sampled) {
+    FOIL_CHECK(options.sampled->kept->keeps(*this) && int64_t(options.sampled->rows.size()) == batch.tokens.size(0));
+    inner->sampled = *options.sampled, inner->version = options.sampled->kept->version();
+  }
   const auto last = c10::make_intrusive<LayerPass>(*inner);
   last->rows = rows;
-  for (const Layer& layer : decoder.layers) {
-    const auto& pass = &layer == &decoder.layers.back() ? last : inner;
+  for (size_t i = 0; i < decoder.layers.size(); ++i) {
+    const Layer& layer = decoder.layers[i];
+    const auto& pass = i + 1 == decoder.layers.size() ? last : inner;
     if (fused_layer_applies(layer, x))
-      x = fused_layer(x, layer, pass);
+      x = fused_layer(x, layer, int64_t(i), pass);
     else if (options.recompute && at::GradMode::is_enabled())
       x = RecomputedLayer::apply(x, at::TensorList(layer.defined_fields()), pass);
     else

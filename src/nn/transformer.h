@@ -19,11 +19,13 @@
 
 namespace foil::nn {
 
-class KvCache;     // nn/kv_cache.h
-struct StepBatch;  // nn/kv_cache.h
+class KvCache;       // nn/kv_cache.h
+struct StepBatch;    // nn/kv_cache.h
+struct SampledRows;  // nn/kept_activations.h
 
 struct ForwardOptions {
   bool recompute = false;  // keep only layer inputs, recompute inside backward
+  const SampledRows* sampled = nullptr;  // where the sampler left the layers' values of these tokens: not computed again
 };
 
 class Transformer {

@@ -66,7 +66,8 @@ train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::
   const bool distils = options.distillation.coefficient > 0;
   if (options.objective.kl_coefficient > 0 || distils) reference = std::make_shared<nn::Transformer>(model.model->clone());
   std::vector<train::PolicyProblem> problems = all_problems;
-  train::PolicySampler sampler{&engine, {}};
+  train::PolicySampler sampler{&engine, {}, std::make_shared<nn::KeptActivations>()};
+  engine.keep_activations(sampler.kept);
   std::optional<FileGenerator> replay;
   if (!options.replay.empty()) {
     replay.emplace(options.replay, options.temperature);

@@ -132,6 +132,13 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     return true;
   };
 
+  // A step of the decoder that leaves its activations where they are wanted.
+  const auto forward = [&](const nn::StepBatch& batch, const auto& texts) {
+    if (!kept_ || !decoder.packed() || !kept_->keeps(*model_)) return decoder.step(batch, cache);
+    const std::vector<int32_t> places = kept_->add(texts());
+    return places.empty() ? decoder.step(batch, cache) : decoder.step(batch, cache, kept_.get(), places);
+  };
+
   while (!scheduler.idle()) {
     throw_if_interrupted();
     // Prompts: one pass over all that fit, then their samples take a first token from the shared logits.
@@ -147,7 +154,11 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       }
       statistics_.prompt_tokens += int64_t(tokens.size());
       batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
-      const at::Tensor rows = decoder.logits(decoder.step(batch, cache));
+      const at::Tensor rows = decoder.logits(forward(batch, [&] {
+        std::vector<nn::KeptActivations::Text> texts;
+        for (const auto& p : plan.prefills) texts.push_back({&request.prompts[size_t(p.group)].problem_id, nn::KeptActivations::kPrompt, groups[size_t(p.group)].prompt});
+        return texts;
+      }));
       for (size_t i = 0; i < plan.prefills.size(); ++i) groups[size_t(plan.prefills[i].group)].first_logits = rows[int64_t(i)];
     }
     for (const int32_t g : scheduler.groups_with_waiting_samples()) {
@@ -188,7 +199,12 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
     std::vector<double> uniforms;
     for (const Live* s : order) uniforms.push_back(token_uniform(request.seed, s->problem_key, uint64_t(samples[s->slot].sample_id), s->tokens.size()));
-    const auto draws = sample_rows(decoder.logits(decoder.step(batch, cache)), params, uniforms);
+    const at::Tensor hidden = forward(batch, [&] {
+      std::vector<nn::KeptActivations::Text> texts;
+      for (const Live* s : order) texts.push_back({&samples[s->slot].problem_id, samples[s->slot].sample_id, {&s->next, 1}});
+      return texts;
+    });
+    const auto draws = sample_rows(decoder.logits(hidden), params, uniforms);
     ++statistics_.steps;
     for (size_t i = running.size(); i-- > 0;) {
       ++running[i].context;

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "data/generator.h"
+#include "nn/kept_activations.h"
 #include "nn/transformer.h"
 #include "text/tokenizer.h"
 
@@ -41,6 +42,9 @@ class LocalEngine : public Generator {
   std::vector<Sample> generate(const GenerateRequest& request, const std::function<void(const Sample&)>& on_sample = {}) override;
   std::string describe() const override;
   const EngineStatistics& statistics() const { return statistics_; }
+  // From now on generate() leaves its activations there while it is open for this engine's model. Needs request's samples to be told apart by
+  // problem and sample id. Null: no more.
+  void keep_activations(std::shared_ptr<nn::KeptActivations> kept) { kept_ = std::move(kept); }
 
   // log softmax of the next token after each prompt, at `candidates` only: [prompts][candidates]. For judges that read a score.
   std::vector<std::vector<float>> next_token_logprobs(const std::vector<std::string>& prompts, const std::vector<int32_t>& candidates);
@@ -52,6 +56,7 @@ class LocalEngine : public Generator {
   EngineOptions options_;
   std::string label_;
   EngineStatistics statistics_;
+  std::shared_ptr<nn::KeptActivations> kept_;
 };
 
 }  // namespace foil::rollout

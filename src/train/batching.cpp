@@ -60,15 +60,16 @@ int32_t CompletionPacker::prompt(const std::vector<int32_t>& tokens) {
 int32_t CompletionPacker::completion(int32_t prompt, const std::vector<int32_t>& tokens) {
   FOIL_CHECK(!tokens.empty(), "a completion needs at least one token");
   const int64_t begin = packer_.tokens();
-  packer_.add(tokens, prompt_segment_.at(size_t(prompt)));
+  if (last_ == LastTokens::kPacked) packer_.add(tokens, prompt_segment_.at(size_t(prompt)));
+  else if (tokens.size() > 1) packer_.add({tokens.begin(), tokens.end() - 1}, prompt_segment_.at(size_t(prompt)));
   for (size_t i = 0; i < tokens.size(); ++i) {
     rows_.push_back(i == 0 ? prompt_last_row_[size_t(prompt)] : begin + int64_t(i) - 1);
     targets_.push_back(tokens[i]);
-    sequence_.push_back(int64_t(last_rows_.size()));
+    sequence_.push_back(int64_t(lengths_.size()));
   }
   lengths_.push_back(float(tokens.size()));
-  last_rows_.push_back(packer_.tokens() - 1);
-  return int32_t(last_rows_.size()) - 1;
+  if (last_ == LastTokens::kPacked) last_rows_.push_back(packer_.tokens() - 1);
+  return int32_t(lengths_.size()) - 1;
 }
 
 CompletionBatch CompletionPacker::build(at::Device device) const {

@@ -69,12 +69,16 @@ struct CompletionBatch {
   at::Tensor targets;           // [R] i64
   at::Tensor sequence;          // [R] i64: completion the token belongs to, ascending
   at::Tensor lengths;           // [N] f32: tokens of each completion
-  at::Tensor last_rows;         // [N] i64: row of each completion's last token, for sequence scores
-  int64_t completions() const { return last_rows.size(0); }
+  at::Tensor last_rows;         // [N] i64: row of each completion's last token, for sequence scores; [0] where those are left out
+  int64_t completions() const { return lengths.size(0); }
 };
+
+// A completion's last token is predicted and predicts nothing: only who reads what the model makes of it needs its row.
+enum class LastTokens { kPacked, kLeftOut };
 
 class CompletionPacker {
  public:
+  explicit CompletionPacker(LastTokens last = LastTokens::kPacked) : last_(last) {}
   // A prompt that several completions share; at least one token. Returns its handle.
   int32_t prompt(const std::vector<int32_t>& tokens);
   // Index of the completion. Its first token is predicted by the prompt's last. At least one token.
@@ -83,6 +87,7 @@ class CompletionPacker {
   CompletionBatch build(at::Device device = at::kCPU) const;
 
  private:
+  LastTokens last_;
   nn::BatchPacker packer_;
   std::vector<int64_t> prompt_last_row_;
   std::vector<int32_t> prompt_segment_;

@@ -49,17 +49,33 @@ struct Update {
 struct PackedUnits {
   CompletionBatch batch;
   std::vector<Trained*> samples;
+  nn::SampledRows sampled;  // of units whose activations are all there; else without `kept`
+  int64_t tokens = 0;
 };
 
-PackedUnits pack(std::span<const Unit* const> units, at::Device device) {
-  CompletionPacker packer;
+// Rows of the tokens whose activations the sampler has kept: all of a prompt's, all but the last of a sample's.
+std::optional<std::vector<int32_t>> kept_prompt(const nn::KeptActivations& kept, const PolicyProblem& p) {
+  return kept.find({&p.prompt.problem_id, nn::KeptActivations::kPrompt, p.prompt_tokens});
+}
+std::optional<std::vector<int32_t>> kept_sample(const nn::KeptActivations& kept, const Trained& t) {
+  if (t.offline()) return std::nullopt;
+  return kept.find({&t.sample->problem_id, t.sample->sample_id, std::span(t.sample->token_ids).first(t.sample->token_ids.size() - 1)});
+}
+
+PackedUnits pack(std::span<const Unit* const> units, at::Device device, const std::shared_ptr<const nn::KeptActivations>& kept = nullptr) {
+  CompletionPacker packer(LastTokens::kLeftOut);
   PackedUnits out;
+  out.sampled.kept = kept;
+  const auto append = [&](const std::optional<std::vector<int32_t>>& rows) { out.sampled.rows.insert(out.sampled.rows.end(), rows.value().begin(), rows.value().end()); };
   for (const Unit* unit : units) {
     const int32_t prompt = packer.prompt(unit->problem->prompt_tokens);
+    if (kept) append(kept_prompt(*kept, *unit->problem));
     for (Trained* t : unit->samples) {
       packer.completion(prompt, t->sample->token_ids);
+      if (kept) append(kept_sample(*kept, *t));
       out.samples.push_back(t);
     }
+    out.tokens += unit->tokens();
   }
   out.batch = packer.build(device);
   return out;
@@ -248,16 +264,30 @@ class OnPolicyLoop {
     return out;
   }
 
+  // Units whose activations the sampler has kept, and the others.
+  std::pair<std::vector<Unit>, std::vector<Unit>> by_kept(const std::vector<Unit>& units) const {
+    std::vector<Unit> kept, others;
+    for (const Unit& unit : units) {
+      Unit sampled{unit.problem, {}}, computed{unit.problem, {}};
+      const bool prompt = sampler_.kept && kept_prompt(*sampler_.kept, *unit.problem);
+      for (Trained* t : unit.samples) (prompt && kept_sample(*sampler_.kept, *t) ? sampled : computed).samples.push_back(t);
+      if (!sampled.samples.empty()) kept.push_back(std::move(sampled));
+      if (!computed.samples.empty()) others.push_back(std::move(computed));
+    }
+    return {std::move(kept), std::move(others)};
+  }
+
   double apply(const Update& update, objective::Statistics& figures, int64_t& trained_tokens) {
-    const auto micros = cut(update.units, options_.micro_batch_tokens);
+    const auto [kept, others] = by_kept(update.units);
+    const auto sampled = cut(kept, options_.micro_batch_tokens), computed = cut(others, options_.micro_batch_tokens);
     objective::StepCounts counts = update.counts;
-    counts.micro_batches = int64_t(session_.over_ranks(double(micros.size())));
+    counts.micro_batches = int64_t(session_.over_ranks(double(sampled.size() + computed.size())));
     const auto describe = [&] { return update.units.empty() ? std::string("problems of other ranks") : fmt::format("problems {}{}", update.units[0].problem->problem.id, update.units.size() > 1 ? " and others" : ""); };
     double loss = 0, mismatch = 0, tokens = 0;
-    for (const auto& micro : micros) {
-      const PackedUnits packed = pack(micro, policy_.device());
+    const auto learn_from = [&](std::span<const Unit* const> micro, const std::shared_ptr<const nn::KeptActivations>& activations) {
+      const PackedUnits packed = pack(micro, policy_.device(), activations);
       const auto& batch = packed.batch;
-      const at::Tensor hidden = policy_.hidden(batch.packed, batch.rows, {.recompute = options_.recompute});
+      const at::Tensor hidden = policy_.hidden(batch.packed, batch.rows, {.recompute = options_.recompute, .sampled = activations ? &packed.sampled : nullptr});
       const auto result = nn::token_logprobs(hidden, policy_.output_weight(), batch.targets, options_.temperature, /*entropy=*/true);
       at::Tensor value = policy_value(packed, result, counts, figures, mismatch);
       if (critic_.defined()) value = value + critic_value(packed, hidden, counts, figures);
@@ -265,8 +295,11 @@ class OnPolicyLoop {
       session_.backward(value, describe);
       loss += value.item<double>();
       tokens += double(batch.targets.size(0));
-      trained_tokens += batch.packed.tokens.size(0);
-    }
+      trained_tokens += packed.tokens;
+    };
+    for (const auto& micro : sampled) learn_from(micro, sampler_.kept);
+    if (sampler_.kept) sampler_.kept->close();  // the weights are about to move
+    for (const auto& micro : computed) learn_from(micro, nullptr);
     if (!checked_) check_sampler(session_.over_ranks(mismatch) / std::max(session_.over_ranks(tokens), 1.0));
     session_.update(describe, figures);
     return session_.over_ranks(loss);
@@ -392,7 +425,7 @@ std::vector<PolicyProblem> that_fit(const std::vector<PolicyProblem>& problems, 
 
 nlohmann::json fingerprint_options(const OnPolicyOptions& options) {
   nlohmann::json out(config::to_json(options));
-  for (const char* key : {"checkpoint", "micro_batch_tokens", "recompute", "ratio_tolerance", "give_up_after"}) out.erase(key);
+  for (const char* key : {"checkpoint", "micro_batch_tokens", "recompute", "keep_sampled", "ratio_tolerance", "give_up_after"}) out.erase(key);
   return out;
 }
 
@@ -483,6 +516,7 @@ OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<Policy
     std::vector<Group> groups;
     try {
       at::NoGradGuard guard;
+      if (sampler.kept && options.keep_sampled && !options.recompute) sampler.kept->open(policy, options.micro_batch_tokens);
       groups = rollouts.collect(session.step(), next_cursor, figures, rollout);
     } catch (const Interrupted&) {
       session.poll();

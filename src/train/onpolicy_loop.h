@@ -17,6 +17,7 @@
 
 #include "data/generator.h"
 #include "data/record.h"
+#include "nn/kept_activations.h"
 #include "nn/transformer.h"
 #include "objective/distillation.h"
 #include "objective/policy.h"
@@ -82,6 +83,7 @@ struct OnPolicyOptions {
   int64_t give_up_after = 20;
   int64_t micro_batch_tokens = 8192;
   bool recompute = false;
+  bool keep_sampled = true;
   OptimizerOptions optimizer{.lr = 1e-6, .schedule = Schedule::kConstant};
   CheckpointOptions checkpoint;
 
@@ -115,6 +117,7 @@ struct OnPolicyOptions {
     v("give_up_after", give_up_after, "stop with an error after so many steps in a row in which no group had a signal; 0: never");
     v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results do not change");
     v("recompute", recompute, "save memory: keep only layer inputs and compute the rest again in the backward pass");
+    v("keep_sampled", keep_sampled, "when a step's tokens all fit in one micro-batch, the local sampler keeps their activations and the first update needs no forward pass; results change by rounding only");
     v.group("optimizer", optimizer, "how the weights move");
     v.group("checkpoint", checkpoint, "when training state is written");
   }
@@ -134,6 +137,8 @@ using RewardFunction = std::function<void(std::span<const RewardItem> items, std
 struct PolicySampler {
   Generator* generator = nullptr;        // not owned
   std::function<void()> weights_changed; // called before the first sampling and after updates; may be empty
+  // Where the generator, a local engine of the very model that is trained, leaves its activations; null: it leaves none.
+  std::shared_ptr<nn::KeptActivations> kept = nullptr;
   // Right answers by problem, with token_ids; logprobs where the policy that wrote them is known. Needed by `inject`.
   std::map<std::string, std::vector<Sample>> offline = {};
   // Problems the start policy solves. Read by `distillation`.

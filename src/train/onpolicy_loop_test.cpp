@@ -155,6 +155,104 @@ TEST(OnPolicy, SkippedSamplesChangeNothing) {
   EXPECT_LT(largest_difference(*models[0], *models[1]), 1e-6);
 }
 
+// A trainer whose engine keeps its activations.
+struct KeepingTrainer : Trainer {
+  std::shared_ptr<nn::KeptActivations> kept = std::make_shared<nn::KeptActivations>();
+  KeepingTrainer() { engine.keep_activations(kept); }
+  OnPolicyResult train(const OnPolicyOptions& o, const StageContext& c, const RewardFunction& reward = reward_words, const nn::Transformer* reference = nullptr, std::map<std::string, std::vector<Sample>> offline = {}) {
+    PolicySampler sampler{&engine, {}, kept};
+    sampler.offline = std::move(offline);
+    return train_on_policy(*policy, problems(12), sampler, reward, o, c, reference);
+  }
+};
+
+OnPolicyOptions one_careful_step(int64_t micro_batch_tokens = 100000) {
+  auto o = options(1);
+  o.micro_batch_tokens = micro_batch_tokens;
+  o.optimizer.lr = 1e-3, o.optimizer.eps = 1e-5;
+  return o;
+}
+
+TEST(OnPolicy, KeptActivationsOfTheSamplerChangeNothing) {
+  using objective::PolicyLoss;
+  const auto reference = model(7);
+  for (const auto loss : {PolicyLoss::kGrpo, PolicyLoss::kGspo, PolicyLoss::kPpo})
+    for (const int updates : {1, 2}) {
+      Scratch dir("plain"), other("keeping");
+      auto o = one_careful_step();
+      o.objective.loss = loss, o.updates_per_batch = updates, o.minibatches = updates;
+      o.objective.kl_coefficient = loss == PolicyLoss::kGrpo ? 0.1 : 0;
+      Trainer plain;
+      const auto expected = plain.train(o, context(dir), reward_words, &*reference);
+      KeepingTrainer keeping;
+      int64_t tokens = 0;
+      const auto result = keeping.train(o, context(other), [&](auto items, auto samples) {
+        tokens = keeping.kept->tokens();
+        reward_words(items, samples);
+      }, &*reference);
+      EXPECT_GT(tokens, 6 * 6);
+      EXPECT_EQ(keeping.kept->tokens(), 0);
+      EXPECT_LT(largest_difference(*plain.policy, *keeping.policy), 2e-6 * updates * updates);
+      EXPECT_GT(largest_difference(*model(), *keeping.policy), 5e-4);
+      EXPECT_NEAR(expected.last.at("loss"), result.last.at("loss"), 1e-5);
+      EXPECT_EQ(expected.last.at("train_tokens"), result.last.at("train_tokens"));
+    }
+}
+
+TEST(OnPolicy, KeptActivationsAreWhatTheFirstUpdateLearnsFrom) {
+  Scratch dir("whole"), other("spoilt"), third("off"), fourth("recompute");
+  const auto train = [&](OnPolicyOptions o, const Scratch& folder, bool spoil) {
+    KeepingTrainer s;
+    s.train(o, context(folder), [&](auto items, auto samples) {
+      for (int32_t r = 0; spoil && r < s.kept->tokens(); ++r) s.kept->row(0, r)[s.kept->places().gate_up] += 1;
+      reward_words(items, samples);
+    });
+    return s.policy;
+  };
+  auto o = one_careful_step();
+  const auto whole = train(o, dir, false);
+  EXPECT_GT(largest_difference(*whole, *train(o, other, true)), 1e-5);
+  o.keep_sampled = false;
+  EXPECT_LT(largest_difference(*whole, *train(o, third, true)), 2e-6);
+  o.keep_sampled = true, o.recompute = true;
+  EXPECT_LT(largest_difference(*whole, *train(o, fourth, true)), 2e-6);
+}
+
+// Answers that come from elsewhere need a forward pass beside the kept ones of the same problem.
+TEST(OnPolicy, InjectedAnswersAreComputedBesideKeptOnes) {
+  std::map<std::string, std::vector<Sample>> offline;
+  for (const auto& p : problems(12)) {
+    Sample s;
+    s.problem_id = p.problem.id, s.token_ids = words()->encode("d c b a"), s.finish_reason = Finish::kStop;
+    offline[p.problem.id] = {s};
+  }
+  std::vector<std::shared_ptr<nn::Transformer>> models;
+  for (const bool keep : {false, true}) {
+    Scratch dir("inject");
+    KeepingTrainer s;
+    auto o = one_careful_step();
+    o.inject = "solutions", o.keep_sampled = keep;
+    const auto result = s.train(o, context(dir), reward_words, nullptr, offline);
+    EXPECT_EQ(result.last.at("groups/injected_share"), 1);
+    models.push_back(s.policy);
+  }
+  EXPECT_LT(largest_difference(*models[0], *models[1]), 2e-6);
+  EXPECT_GT(largest_difference(*models[0], *model()), 5e-4);
+}
+
+TEST(OnPolicy, MoreTokensThanAMicroBatchAreNotKept) {
+  Scratch dir("plain"), other("keeping");
+  const auto o = one_careful_step(60);
+  Trainer plain;
+  plain.train(o, context(dir));
+  KeepingTrainer keeping;
+  keeping.train(o, context(other), [&](auto items, auto samples) {
+    EXPECT_EQ(keeping.kept->tokens(), 0);
+    reward_words(items, samples);
+  });
+  EXPECT_TRUE(same_weights(*plain.policy, *keeping.policy));
+}
+
 TEST(OnPolicy, AWrongSamplerIsFoundOnTheFirstStep) {
   Scratch dir("mismatch");
   const auto policy = model(), other = model(6);

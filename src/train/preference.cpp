@@ -190,7 +190,7 @@ objective::StepCounts PreferenceTask::counts(std::span<const int64_t> records) c
 
 at::Tensor PreferenceTask::loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,
                                 objective::Statistics& figures) {
-  CompletionPacker packer;
+  CompletionPacker packer(LastTokens::kLeftOut);
   std::vector<int64_t> chosen, rejected, rejected_pair, views;
   std::vector<float> reference_chosen, reference_rejected, margin, weight;
   bool has_margin = false, has_weight = false;
@@ -355,7 +355,7 @@ void UnpairedTask::begin_step(nn::Transformer& model, std::span<const int64_t> r
 at::Tensor UnpairedTask::loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,
                               objective::Statistics& figures) {
   const at::Device device = model.device();
-  CompletionPacker packer;
+  CompletionPacker packer(LastTokens::kLeftOut);
   std::vector<float> weight;
   std::vector<uint8_t> desirable;
   bool has_weight = false;

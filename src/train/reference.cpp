@@ -47,7 +47,7 @@ at::Tensor summed_logprobs(const nn::Transformer& model, const std::vector<Score
   std::vector<at::Tensor> out;
   for (const auto& micro : micro_batches(all, [&](int64_t i) { return packed_tokens(items[size_t(i)]); }, micro_batch_tokens)) {
     throw_if_interrupted();
-    CompletionPacker packer;
+    CompletionPacker packer(LastTokens::kLeftOut);
     for (const int64_t i : micro) {
       const int32_t prompt = packer.prompt(*items[size_t(i)].prompt);
       for (const Tokens* c : items[size_t(i)].completions) packer.completion(prompt, *c);

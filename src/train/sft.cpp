@@ -32,7 +32,7 @@ objective::StepCounts SftTask::counts(std::span<const int64_t> records) const {
 
 at::Tensor SftTask::loss(const nn::Transformer& model, std::span<const int64_t> records, const objective::StepCounts& counts, const nn::ForwardOptions& forward,
                          objective::Statistics& figures) {
-  CompletionPacker packer;
+  CompletionPacker packer(LastTokens::kLeftOut);
   std::vector<float> weights;
   bool weighted = false;
   for (const int64_t r : records) {

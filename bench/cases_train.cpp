@@ -109,7 +109,7 @@ Figure grpo() {
   const auto kept = std::make_shared<nn::KeptActivations>();
   engine.keep_activations(kept);
   OnPolicyOptions o;
-  o.steps = 1, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.micro_batch_tokens = kGrpoMicroBatchTokens, o.checkpoint.every_minutes = 0;
+  o.steps = kSteps, o.problems_per_step = kGrpoGroups, o.group_size = kSamples, o.max_completion_tokens = kNewTokens, o.micro_batch_tokens = kGrpoMicroBatchTokens, o.checkpoint.every_minutes = 0;
   std::vector<PolicyProblem> problems;
   for (size_t i = 0; i < kGrpoGroups; ++i) {
     PolicyProblem p;
@@ -118,7 +118,7 @@ Figure grpo() {
     problems.push_back(std::move(p));
   }
   Run run;
-  run.at.push_back(seconds());
+  const double start = seconds();
   const auto result = train_on_policy(*w.model, problems, {&generator, {}, kept}, [](auto, auto samples) {
     for (size_t i = 0; i < samples.size(); ++i) samples[i].reward = double(i % 2);
   }, o, run.context());
@@ -126,6 +126,7 @@ Figure grpo() {
   const double tokens = get("train_tokens"), sampled = double(kGrpoGroups * kSamples * kNewTokens);
   Figure f = figure("train/grpo", w, w.multiplying(), tokens, run, fmt::format("{} problems x {} samples x {} tokens, sampling and training", kGrpoGroups, kSamples, kNewTokens));
   f.operations_per_s = (6 * tokens + 2 * sampled) * w.multiplying() / run.step_seconds();
+  f.more["first_step_s"] = run.at[0] - start;
   f.more["rollout_s"] = get("rollout_s"), f.more["train_s"] = get("train_s");
   f.more["rollout_tokens_per_s"] = get("rollout_tokens_per_s"), f.more["train_tokens_per_s"] = get("train_tokens_per_s");
   return f;

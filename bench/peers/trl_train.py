@@ -67,10 +67,11 @@ else:
                           args=GRPOConfig(**common, num_generations=samples, max_completion_length=new_tokens, temperature=1.0, beta=0.0, generation_kwargs={"min_new_tokens": new_tokens}),
                           train_dataset=data, processing_class=tokenizer, callbacks=[times])
 trainer.train()
-seconds = min(b - a for a, b in list(zip(times.starts, times.ends))[warm:])
+steps = [b - a for a, b in zip(times.starts, times.ends)]
+seconds = min(steps[warm:])
 tokens = w["tokens_per_step"][method]
 n = w["multiplying_parameters"] - (w["output_parameters"] if method == "reward" else 0)
 operations = 6 * n * tokens
 if method == "grpo":
     operations += 2 * n * sizes["grpo_groups"] * sizes["samples"] * sizes["new_tokens"]
-print_figure(tokens / seconds, "tokens/s", seconds_per_step=seconds, operations_per_s=operations / seconds)
+print_figure(tokens / seconds, "tokens/s", seconds_per_step=seconds, first_step_s=steps[0], operations_per_s=operations / seconds)

@@ -50,16 +50,20 @@ TEST(PackedMatrix, HasTheErrorOfF32AndDoesNotDependOnTheBatch) {
 TEST(PackedMatrix, SharesAndAccumulates) {
   at::manual_seed(4);
   const int64_t rows = 2000, k = 1100, n = 70;  // more rows than a block has
-  const at::Tensor w = at::randn({n, k}).to(at::kBFloat16).to(at::kFloat), x = at::randn({rows, k}), bias = at::randn({n}), y = at::randn({rows, n});
-  const PackedMatrix m = pack(w);
-  EXPECT_LT(m.block_rows(), rows);
-  const at::Tensor expected = y + m.linear(x) + bias, buffer = at::empty({PackedMatrix::split_halves(rows, k)}, at::kBFloat16);
-  at::Tensor out = y.clone();
-  Team::run([&](Team& team) {
-    const auto in = m.ready(team, rows, x.const_data_ptr<float>(), k, static_cast<uint16_t*>(buffer.mutable_data_ptr()));
-    m.share(team, in, out.mutable_data_ptr<float>(), n, bias.const_data_ptr<float>(), true);
-  });
-  EXPECT_TRUE(at::allclose(out, expected, 1e-5, 1e-3));
+  for (const bool bf16 : {true, false}) {
+    at::Tensor w = at::randn({n, k});
+    if (bf16) w = w.to(at::kBFloat16).to(at::kFloat);
+    const at::Tensor x = at::randn({rows, k}), bias = at::randn({n}), y = at::randn({rows, n});
+    const PackedMatrix m = pack(w);
+    EXPECT_LT(m.block_rows(), rows);
+    const at::Tensor expected = y + m.linear(x) + bias, buffer = at::empty({PackedMatrix::split_halves(rows, k)}, at::kBFloat16);
+    at::Tensor out = y.clone();
+    Team::run([&](Team& team) {
+      const auto in = m.ready(team, rows, x.const_data_ptr<float>(), k, static_cast<uint16_t*>(buffer.mutable_data_ptr()));
+      m.share(team, in, out.mutable_data_ptr<float>(), n, bias.const_data_ptr<float>(), true);
+    });
+    EXPECT_TRUE(at::allclose(out, expected, 1e-5, 1e-3));
+  }
 }
 
 // Values of every size in one sum: parts that bf16 alone would lose.

@@ -3,7 +3,8 @@
 // Rows are worked through in blocks that fit the cache, one thread a block: norm, projection, activation and projection of a block
 // run back to back. q, k and v (and gate and up) are one product. Kept for the backward pass: the layer's input, the rotated
 // projections, the attended values, the middle of the residual stream and the gate/up product; norms and activations are made again.
-// With `recompute` only the input is kept; with `sampled` the forward pass has been made by the sampler and nothing is left to do. Of rows that nobody reads behind the layer only keys and values are made. The twin is layer_forward in transformer.cpp, composed of single operations.
+// With `recompute` only the input is kept; with `sampled` the sampler has made the forward pass and nothing is left to do. Of rows that
+// nobody reads behind the layer only keys and values are made. The twin is layer_forward in transformer.cpp, composed of single operations.
 #pragma once
 #include <ATen/ATen.h>
 
@@ -23,8 +24,8 @@ struct LayerPass : torch::CustomClassHolder {
   RotaryTable table;
   bool recompute = false;
   at::Tensor rows;  // [R] i64: the result's rows, unless undefined (all of them)
-  SampledRows sampled;  // unless its `kept` is null
-  uint64_t version = 0; // of it
+  SampledRows sampled;  // `kept` null: not sampled
+  uint64_t version = 0;  // of `kept` when the pass was made
 };
 
 // x [T, hidden] → [T, hidden], or [R, hidden]. Gradients flow to x and the layer's weights. With `sampled` x is not read, and the

@@ -82,7 +82,7 @@ void PackedMatrix::multiply(const Rows& rows, int64_t first, int64_t last, int64
 
 void PackedMatrix::multiply_beside(const PackedMatrix& other, const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row) const {
   if (!tiled() && !other.tiled()) {
-    panels_.multiply_beside(other.panels_, panel, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row, false);
+    panels_.multiply_beside(other.panels_, panel, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row);
     return;
   }
   multiply(rows, first, last, panel, y, y_row, false);

@@ -107,18 +107,18 @@ void Panels::multiply_some(int64_t first, int64_t number, int64_t rows, const fl
       multiply_depth(first, number, k, std::min(kDepth, rows_ - k), std::min(block, rows - r), x + r * x_row + k, x_row, 1, y + r * y_row, y_row, accumulate || k > 0);
 }
 
-void Panels::multiply_beside(const Panels& other, int64_t i, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const {
+void Panels::multiply_beside(const Panels& other, int64_t i, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row) const {
   const bool one_pass = data_.scalar_type() == at::kFloat && other.data_.scalar_type() == at::kFloat && (i + 1) * kWidth <= columns_;
   if (!one_pass) {
-    multiply_some(i, 1, rows, x, x_row, y, y_row, accumulate);
-    other.multiply_some(i, 1, rows, x, x_row, y + kWidth, y_row, accumulate);
+    multiply_some(i, 1, rows, x, x_row, y, y_row, false);
+    other.multiply_some(i, 1, rows, x, x_row, y + kWidth, y_row, false);
     return;
   }
   const int64_t block = block_rows();
   for (int64_t r = 0; r < rows; r += block)
     for (int64_t k = 0; k < rows_; k += kDepth)
       kernels::multiply_pair(std::min(block, rows - r), std::min(kDepth, rows_ - k), x + r * x_row + k, x_row, 1, panel(i) + k * kWidth, other.panel(i) - panel(i), kWidth,
-                             y + r * y_row, y_row, accumulate || k > 0);
+                             y + r * y_row, y_row, k > 0);
 }
 
 void Panels::add_bias(const float* bias, int64_t panel, int64_t columns, int64_t rows, float* y, int64_t y_row) {

@@ -55,8 +55,8 @@ class Panels {
   void multiply(int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
   // The same for `count` panels from `first` on: their columns come out side by side in y.
   void multiply_some(int64_t first, int64_t count, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
-  // Panel `panel` of this and of another matrix of the same shape, its columns behind this one's: y[rows, 64] (+)= x · [B | other].
-  void multiply_beside(const Panels& other, int64_t panel, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row, bool accumulate) const;
+  // Panel `panel` of this and of another matrix of the same shape, its columns behind this one's: y[rows, 64] = x · [B | other].
+  void multiply_beside(const Panels& other, int64_t panel, int64_t rows, const float* x, int64_t x_row, float* y, int64_t y_row) const;
   // y[r, 32 or what is left] += that part of bias [N].
   static void add_bias(const float* bias, int64_t panel, int64_t columns, int64_t rows, float* y, int64_t y_row);
   // Rows of x whose share of a panel's work stays in the cache: jobs on panels take so many at a time.

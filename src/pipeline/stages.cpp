@@ -192,7 +192,8 @@ static void reward_model(StageRun& run) {
     PairOptions pairing;
     pairing.pairs_per_problem = s.pairs_per_problem, pairing.max_length_ratio = 1e9, pairing.reference_solutions = s.reference_solutions;
     const Prompter prompter(run.recipe.prompt, *rm.base.tokenizer);
-    const auto learnt = by_reward_model(run, samples).learnt;
+    auto learnt = by_reward_model(run, samples).learnt;
+    for (auto& x : learnt) x.reward.reset(), x.scores.clear();  // a score of an earlier attempt, or of another run, does not choose the pairs
     const auto pairs = make_pairs(index, learnt, learnt, pairing, [&](const Problem& p) { return prompter(p.problem); });
     require_pairs(pairs, "reward_model");
     nn::RewardModel trained{*rm.base.model, rm.head};  // shares the weights

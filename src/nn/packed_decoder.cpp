@@ -128,9 +128,8 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const Kep
       }
       l.o.share(team, l.o.ready(team, left, attended, q_width, parts), x, hidden, data(l.o_bias), true);
       norm(i, l.post_norm, at.middle, at.middle_rms);
-      const PackedMatrix& lead = l.up.tiled() ? l.up : l.gate;
-      const PackedMatrix::Rows in = lead.ready(team, left, normed, hidden, parts);
-      share_panels(team, left, lead.block_rows(), lead.panels(), [&](int64_t first, int64_t last, int64_t panel) {
+      const PackedMatrix::Rows in = l.gate.ready(team, left, normed, hidden, parts);
+      share_panels(team, left, l.gate.block_rows(), l.gate.panels(), [&](int64_t first, int64_t last, int64_t panel) {
         const int64_t n = last - first, column = panel * Panels::kWidth, columns = std::min(Panels::kWidth, inner - column);
         if (int64_t(scratch.size()) < 2 * n * Panels::kWidth) scratch.resize(size_t(2 * n * Panels::kWidth));
         l.gate.multiply_beside(l.up, in, first, last, panel, scratch.data(), 2 * Panels::kWidth);

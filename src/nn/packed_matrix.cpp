@@ -28,7 +28,7 @@ bool bf16_holds(const at::Tensor& w) {
 
 int64_t PackedMatrix::most_bytes(const at::Tensor& w) {
   const int64_t panels = (w.size(0) + Panels::kWidth - 1) / Panels::kWidth;
-  return panels * std::max(w.size(1) * Panels::kWidth * int64_t(sizeof(float)), tiles::panel_size(w.size(1)) * int64_t(sizeof(uint16_t))) + 64;
+  return panels * tiles::panel_size(w.size(1)) * int64_t(sizeof(float)) + 64;
 }
 
 int64_t PackedMatrix::split_halves(int64_t rows, int64_t depth) { return tiles::blocks(rows, tiles::kRows) * tiles::split_size(depth); }
@@ -37,21 +37,24 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, const at::Tensor& memory, i
   FOIL_CHECK(weight.dim() == 2 && weight.is_cpu());
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
   const bool exact = bf16_holds(w);
-  if (!exact || !tiles::available()) {
+  if (!tiles::available()) {
     panels_ = Panels::compact_of_transposed(w, exact, memory, used);
     return;
   }
   used = (used + 63) / 64 * 64;
   const int64_t size = tiles::panel_size(depth_);
-  const int64_t taken = panels() * size * int64_t(sizeof(uint16_t));
-  tiles_ = memory.narrow(0, used, taken).view(at::kBFloat16).view({panels(), size});
+  const at::ScalarType type = exact ? at::kBFloat16 : at::kFloat;
+  const int64_t taken = panels() * size * int64_t(at::elementSize(type));
+  tiles_ = memory.narrow(0, used, taken).view(type).view({panels(), size});
   used += taken;
-  auto* to = static_cast<uint16_t*>(tiles_.mutable_data_ptr());
   const float* from = w.const_data_ptr<float>();
-  at::parallel_for(0, panels(), std::max<int64_t>(1, (1 << 16) / size), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      tiles::pack(std::min(Panels::kWidth, columns_ - i * Panels::kWidth), depth_, from + i * Panels::kWidth * depth_, depth_, to + i * size);
-  });
+  const auto pack = [&](auto* to) {
+    at::parallel_for(0, panels(), std::max<int64_t>(1, (1 << 16) / size), [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        tiles::pack(std::min(Panels::kWidth, columns_ - i * Panels::kWidth), depth_, from + i * Panels::kWidth * depth_, depth_, to + i * size);
+    });
+  };
+  exact ? pack(static_cast<uint16_t*>(tiles_.mutable_data_ptr())) : pack(static_cast<float*>(tiles_.mutable_data_ptr()));
 }
 
 int64_t PackedMatrix::block_rows() const {
@@ -75,13 +78,15 @@ void PackedMatrix::multiply(const Rows& rows, int64_t first, int64_t last, int64
     panels_.multiply_some(panel, 1, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row, accumulate);
     return;
   }
-  const auto* weights = static_cast<const uint16_t*>(tiles_.const_data_ptr()) + panel * tiles::panel_size(depth_);
-  tiles::multiply(last - first, std::min(Panels::kWidth, columns_ - panel * Panels::kWidth), depth_, rows.parts + first / tiles::kRows * tiles::split_size(depth_), weights, y,
-                  y_row, accumulate);
+  const auto by = [&](const auto* weights) {
+    tiles::multiply(last - first, std::min(Panels::kWidth, columns_ - panel * Panels::kWidth), depth_, rows.parts + first / tiles::kRows * tiles::split_size(depth_),
+                    weights + panel * tiles::panel_size(depth_), y, y_row, accumulate);
+  };
+  tiles_.scalar_type() == at::kFloat ? by(static_cast<const float*>(tiles_.const_data_ptr())) : by(static_cast<const uint16_t*>(tiles_.const_data_ptr()));
 }
 
 void PackedMatrix::multiply_beside(const PackedMatrix& other, const Rows& rows, int64_t first, int64_t last, int64_t panel, float* y, int64_t y_row) const {
-  if (!tiled() && !other.tiled()) {
+  if (!tiled()) {
     panels_.multiply_beside(other.panels_, panel, last - first, rows.x + first * rows.x_row, rows.x_row, y, y_row);
     return;
   }

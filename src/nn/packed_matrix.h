@@ -1,5 +1,5 @@
-// A weight matrix of a decoder, packed: panels in bf16 where that holds every weight exactly, else in f32 (nn/panels.h); bf16 panels
-// as AMX tiles where the processor has them (nn/tiles.h).
+// A weight matrix of a decoder, packed: in bf16 where that holds every weight exactly, else in f32; panels for the machine's vectors
+// (nn/panels.h) or, where the processor has AMX, for its tiles (nn/tiles.h).
 //
 // A product has two phases: rows are made ready (split into bf16 parts for tiles; nothing else has work there), then multiplied.
 #pragma once
@@ -47,7 +47,7 @@ class PackedMatrix {
  private:
   int64_t depth_ = 0, columns_ = 0;
   Panels panels_;
-  at::Tensor tiles_;  // [panels, tiles::panel_size(K)] uint16s
+  at::Tensor tiles_;  // [panels, tiles::panel_size(K)], bf16 or f32
 };
 
 }  // namespace foil::nn

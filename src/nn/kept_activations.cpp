@@ -1,6 +1,7 @@
 #include "nn/kept_activations.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/error.h"
@@ -30,7 +31,7 @@ void KeptActivations::close() {
   ++version_;
   policy_ = nullptr;
   limit_ = handed_ = 0;
-  chunks_.clear(), bases_.clear(), groups_.clear();
+  chunks_.clear(), bases_.clear(), softmax_.clear(), groups_.clear();
 }
 
 std::vector<int32_t> KeptActivations::add(std::span<const Text> texts) {
@@ -51,6 +52,7 @@ std::vector<int32_t> KeptActivations::add(std::span<const Text> texts) {
     }
     line.tokens.insert(line.tokens.end(), text.tokens.begin(), text.tokens.end());
     for (int64_t i = 0; i < n; ++i) line.rows.push_back(int32_t(handed_ + i)), out.push_back(int32_t(handed_ + i));
+    softmax_.resize(softmax_.size() + size_t(n));
     for (handed_ += n; handed_ > int64_t(chunks_.size()) * kChunkRows;) {
       chunks_.push_back(at::empty({kChunkRows * (layers_ * places_.width + hidden_)}, at::kFloat));
       bases_.push_back(chunks_.back().mutable_data_ptr<float>());
@@ -69,6 +71,22 @@ std::optional<std::vector<int32_t>> KeptActivations::find(const Text& text) cons
   const auto n = ptrdiff_t(text.tokens.size());
   if (line.tokens.size() < text.tokens.size() || !std::equal(text.tokens.begin(), text.tokens.end(), line.tokens.begin())) return std::nullopt;
   return std::vector<int32_t>(line.rows.begin(), line.rows.begin() + n);
+}
+
+void KeptActivations::put_softmax(int32_t row, double temperature, float lse, float entropy) {
+  if (row != kNone && row < handed_ && std::isfinite(lse) && std::isfinite(entropy)) softmax_[size_t(row)] = {temperature, lse, entropy};
+}
+
+std::optional<KnownSoftmax> KeptActivations::softmax(double temperature, std::span<const int32_t> rows, const at::Tensor& at) const {
+  KnownSoftmax out{at::empty({at.size(0)}, at::kFloat), at::empty({at.size(0)}, at::kFloat)};
+  const int64_t* index = at.const_data_ptr<int64_t>();
+  float *lse = out.lse.mutable_data_ptr<float>(), *entropy = out.entropy.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < at.size(0); ++i) {
+    const Softmax& s = softmax_[size_t(rows[size_t(index[i])])];
+    if (s.temperature != temperature) return std::nullopt;
+    lse[i] = s.lse, entropy[i] = s.entropy;
+  }
+  return out;
 }
 
 }  // namespace foil::nn

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/logprob.h"
 #include "nn/transformer.h"
 
 namespace foil::nn {
@@ -50,6 +51,11 @@ class KeptActivations {
   // The rows of a text that was kept from its first token on and begins with these tokens.
   std::optional<std::vector<int32_t>> find(const Text& text) const;
 
+  // What the sampler knows of the logits of a row's state, divided by its temperature; nothing for a row that has been forgotten.
+  void put_softmax(int32_t row, double temperature, float lse, float entropy);
+  // The same of rows[i] for each i of `at` [R] i64; nothing unless all are known, at this temperature.
+  std::optional<KnownSoftmax> softmax(double temperature, std::span<const int32_t> rows, const at::Tensor& at) const;
+
   const Places& places() const { return places_; }
   // [width] of a layer; behind the last layer the stream before the final norm, [hidden].
   float* row(int64_t layer, int32_t index) const {
@@ -70,6 +76,11 @@ class KeptActivations {
   int64_t limit_ = 0, handed_ = 0;  // rows
   std::vector<at::Tensor> chunks_;  // kChunkRows rows of every layer, then as many of the stream behind the last
   std::vector<float*> bases_;       // theirs
+  struct Softmax {
+    double temperature = 0;  // 0: not known
+    float lse = 0, entropy = 0;
+  };
+  std::vector<Softmax> softmax_;  // of each row
   std::map<std::string, std::map<int64_t, Line>> groups_;
 };
 

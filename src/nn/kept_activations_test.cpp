@@ -152,6 +152,31 @@ TEST_P(Kept, GradientsOfTheSamplersValuesAreThoseOfAForwardPass) {
     (result.logprob * g).sum().backward();
     for (auto& [name, t] : m.parameters()) gradients[which][name] = t.grad().clone();
   }
+  // The softmax known from elsewhere instead of reckoned: the same, and the same gradients.
+  {
+    EXPECT_FALSE(kept->softmax(0.9, p.sampled.rows, p.rows));
+    at::Tensor scores;
+    {
+      at::NoGradGuard off;
+      scores = m.logits(states[1]) / 0.9;
+    }
+    const at::Tensor lse = scores.logsumexp(1), entropy = lse - (scores.softmax(1) * scores).sum(1);
+    const int32_t* row = p.sampled.rows.data();
+    const auto put = [&](int64_t i, float entropy) { kept->put_softmax(row[p.rows[i].item<int64_t>()], 0.9, lse[i].item<float>(), entropy); };
+    for (int64_t i = 0; i + 1 < p.rows.size(0); ++i) put(i, entropy[i].item<float>());
+    const int64_t last = p.rows.size(0) - 1;
+    put(last, NAN);  // nothing is known by it
+    put(last, entropy[last].item<float>());
+    EXPECT_FALSE(kept->softmax(1.0, p.sampled.rows, p.rows));
+    const auto known = kept->softmax(0.9, p.sampled.rows, p.rows);
+    ASSERT_TRUE(known);
+    for (auto& [_, t] : m.parameters()) t.mutable_grad() = at::Tensor();
+    const auto result = token_logprobs(m.hidden(p.batch, p.rows, {.sampled = &p.sampled}), m.output_weight(), p.targets, 0.9, true, 0, kKeptLogitBytes, &*known);
+    EXPECT_TRUE(at::allclose(result.logprob.detach(), logprobs[1], 1e-5, 1e-5));
+    EXPECT_TRUE(at::equal(result.entropy, entropy));
+    (result.logprob * g).sum().backward();
+    for (const auto& [name, t] : m.parameters()) EXPECT_LT((t.grad() - gradients[1].at(name)).norm().item<double>(), 1e-5 * t.grad().norm().item<double>()) << name;
+  }
   EXPECT_TRUE(at::allclose(states[0], states[1], 1e-4, 1e-4)) << (states[0] - states[1]).abs().max();
   EXPECT_TRUE(at::allclose(logprobs[0], logprobs[1], 1e-4, 1e-4));
   for (const auto& [name, expected] : gradients[0])

@@ -123,8 +123,9 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
 
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
-                                                const at::Tensor& targets, double temperature, int64_t kept_bytes) {
+                                                const at::Tensor& targets, double temperature, int64_t kept_bytes, const KnownSoftmax* known) {
     const int64_t rows = hidden.size(0), d = hidden.size(1);
+    if (known) return of_known(ctx, hidden, weight, targets, temperature, *known);
     const Plan plan(weight.size(0));
     const Kept kept(rows, plan.vocabulary, kept_bytes);
     const int64_t chunk = plan.slices < 8 ? kTokens : kChunk, chunks = (rows + chunk - 1) / chunk;
@@ -219,18 +220,36 @@ class TiledLogprob : public torch::autograd::Function<TiledLogprob> {
         });
       }
     }, rows * d * plan.vocabulary < Panels::kSerialWork);
-    return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor()};
+    return {dhidden, dweight, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
+  }
+
+ private:
+  static torch::autograd::variable_list of_known(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                                                 double temperature, const KnownSoftmax& known) {
+    const int64_t rows = hidden.size(0), d = hidden.size(1);
+    const at::Tensor wide = weight.detach().to(at::kFloat).contiguous();
+    at::Tensor logprob = at::empty({rows}, hidden.options().requires_grad(false));
+    const at::Tensor lse = known.lse.contiguous(), entropy = known.entropy.clone();
+    FOIL_CHECK(lse.size(0) == rows && entropy.size(0) == rows);
+    const float *w = wide.const_data_ptr<float>(), *h = hidden.const_data_ptr<float>(), *ls = lse.const_data_ptr<float>(), scale = float(1.0 / temperature);
+    const int64_t* target = targets.const_data_ptr<int64_t>();
+    float* lp = logprob.mutable_data_ptr<float>();
+    for (int64_t r = 0; r < rows; ++r) lp[r] = kernels::dot(h + r * d, w + target[r] * d, d) * scale - ls[r];
+    ctx->save_for_backward({hidden, weight, targets, lse, at::Tensor()});
+    ctx->saved_data["temperature"] = temperature;
+    ctx->mark_non_differentiable({entropy});
+    return {logprob, entropy};
   }
 };
 
 }  // namespace
 
 TokenLogprobs token_logprobs(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double temperature, bool entropy,
-                             int64_t chunk_rows, int64_t kept_bytes) {
+                             int64_t chunk_rows, int64_t kept_bytes, const KnownSoftmax* known) {
   FOIL_CHECK(hidden.dim() == 2 && weight.dim() == 2 && hidden.size(1) == weight.size(1) && targets.size(0) == hidden.size(0) && temperature > 0);
   if (chunk_rows <= 0 && hidden.is_cpu() && hidden.scalar_type() == at::kFloat && hidden.size(0) > 0) {
     const bool differentiated = at::GradMode::is_enabled() && (hidden.requires_grad() || weight.requires_grad());
-    const auto out = TiledLogprob::apply(hidden.contiguous(), weight, targets.contiguous(), temperature, differentiated ? kept_bytes : 0);
+    const auto out = TiledLogprob::apply(hidden.contiguous(), weight, targets.contiguous(), temperature, differentiated ? kept_bytes : 0, known);
     return {out[0], entropy ? out[1] : at::Tensor()};
   }
   if (chunk_rows <= 0) chunk_rows = std::clamp<int64_t>(kChunkBytes / (4 * weight.size(0)), 16, 4096);

@@ -1,7 +1,7 @@
 // Matrix products on AMX tiles (Sapphire Rapids and later) with f32's precision: an f32 is the sum of three bf16 parts, exactly, and
 // products of bf16 are summed in f32. Such a product takes a sixteenth of the time of one in AVX-512's f32; weights that bf16 holds need
-// three of them, others, split on their way into the tiles, the six of the parts i and j of both sides with i + j < 3: what is left out is
-// below 2⁻²⁴ of the product.
+// three of them, others, split on their way into the tiles, the six of the parts i and j of both sides with i + j < 3: what is left out of a
+// product is below 2⁻²³ of it, as f32's own rounding is.
 //
 // Raw pointers, no tensors, no threads: callers split the work. An element's sum runs over k in one order, whatever the rows beside it.
 // Instructions: Intel SDM, TDPBF16PS (even and odd k are summed apart within a tile; parts below 2⁻¹²⁶ count as 0).

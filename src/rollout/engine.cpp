@@ -49,6 +49,7 @@ struct GroupState {
   std::vector<int32_t> prompt;
   int64_t max_tokens = 0;
   at::Tensor first_logits;      // [vocab] of the prompt's last token
+  int32_t last_place = nn::KeptActivations::kNone;  // where its activations are kept
   size_t request_index = 0;
 };
 
@@ -132,11 +133,18 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     return true;
   };
 
-  // A step of the decoder that leaves its activations where they are wanted.
+  // A step of the decoder that leaves its activations where they are wanted, each token's in its place.
+  std::vector<int32_t> places;
   const auto forward = [&](const nn::StepBatch& batch, const auto& texts) {
+    places.clear();
     if (!kept_ || !decoder.packed() || !kept_->keeps(*model_)) return decoder.step(batch, cache);
-    const std::vector<int32_t> places = kept_->add(texts());
+    places = kept_->add(texts());
     return places.empty() ? decoder.step(batch, cache) : decoder.step(batch, cache, kept_.get(), places);
+  };
+
+  const auto keeping = [&] { return kept_ && kept_->keeps(*model_); };
+  const auto keep_softmax = [&](int32_t place, const Draw& draw) {
+    if (keeping()) kept_->put_softmax(place, params.temperature, draw.lse, draw.entropy);
   };
 
   while (!scheduler.idle()) {
@@ -159,7 +167,11 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
         for (const auto& p : plan.prefills) texts.push_back({&request.prompts[size_t(p.group)].problem_id, nn::KeptActivations::kPrompt, groups[size_t(p.group)].prompt});
         return texts;
       }));
-      for (size_t i = 0; i < plan.prefills.size(); ++i) groups[size_t(plan.prefills[i].group)].first_logits = rows[int64_t(i)];
+      for (size_t i = 0; i < plan.prefills.size(); ++i) {
+        GroupState& group = groups[size_t(plan.prefills[i].group)];
+        group.first_logits = rows[int64_t(i)];
+        group.last_place = places.empty() ? nn::KeptActivations::kNone : places[size_t(batch.sequences[i].end - 1)];
+      }
     }
     for (const int32_t g : scheduler.groups_with_waiting_samples()) {
       GroupState& group = groups[size_t(g)];
@@ -168,7 +180,8 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       for (const auto& copy : scheduler.start(g, started)) cache.copy_block(copy.from, copy.to);
       std::vector<double> uniforms;
       for (const int32_t index : started) uniforms.push_back(token_uniform(request.seed, hash64(problem_id), uint64_t(request.first_sample_id + index), 0));
-      const auto draws = uniforms.empty() ? std::vector<Draw>{} : sample_rows(group.first_logits.unsqueeze(0).expand({int64_t(uniforms.size()), -1}), params, uniforms);
+      const auto draws = uniforms.empty() ? std::vector<Draw>{} : sample_rows(group.first_logits.unsqueeze(0).expand({int64_t(uniforms.size()), -1}), params, uniforms, keeping());
+      if (!draws.empty()) keep_softmax(group.last_place, draws[0]);
       for (size_t i = 0; i < started.size(); ++i) {
         const int32_t index = started[i];
         Live s{size_t(g) * n + size_t(index), hash64(problem_id)};
@@ -204,7 +217,8 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       for (const Live* s : order) texts.push_back({&samples[s->slot].problem_id, samples[s->slot].sample_id, {&s->next, 1}});
       return texts;
     });
-    const auto draws = sample_rows(decoder.logits(hidden), params, uniforms);
+    const auto draws = sample_rows(decoder.logits(hidden), params, uniforms, keeping());
+    for (size_t i = 0; i < places.size(); ++i) keep_softmax(places[i], draws[i]);
     ++statistics_.steps;
     for (size_t i = running.size(); i-- > 0;) {
       ++running[i].context;

@@ -47,17 +47,18 @@ float top_p_floor(std::vector<float>& scratch, const float* p, int64_t vocab, do
 
 }  // namespace
 
-Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params, double uniform) {
+Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params, double uniform, bool entropy) {
   thread_local std::vector<float> p, scratch;
   p.assign(logits, logits + vocab);
   const bool greedy = params.temperature <= 0;
   if (greedy) {
     const auto token = int32_t(std::max_element(logits, logits + vocab) - logits);
     const float lse = nn::kernels::softmax_row(p.data(), vocab, 1.0f, false);
-    return {token, logits[token] - lse};
+    return {token, logits[token] - lse, lse, NAN};
   }
   const auto scale = float(1.0 / params.temperature);
   const float lse = nn::kernels::softmax_row(p.data(), vocab, scale, true);
+  const float uncertainty = entropy ? lse - scale * nn::kernels::dot(p.data(), logits, vocab) : NAN;
   double total = 1, floor = 0;
   if (params.top_k > 0 && params.top_k < vocab) {
     floor = top_k_floor(scratch, p.data(), vocab, params.top_k);
@@ -81,7 +82,7 @@ Draw sample_row(const float* logits, int64_t vocab, const SamplingParams& params
   }
   FOIL_CHECK(token >= 0, "no token can be drawn: the logits are not finite");
   const bool whole = floor <= 0;
-  return {token, whole ? logits[token] * scale - lse : logits[token] * scale - lse - float(std::log(mass))};
+  return {token, whole ? logits[token] * scale - lse : logits[token] * scale - lse - float(std::log(mass)), lse, uncertainty};
 }
 
 std::vector<Draw> sample_rows_by_tensors(const at::Tensor& logits, const SamplingParams& params, const std::vector<double>& uniforms) {
@@ -117,12 +118,12 @@ std::vector<Draw> sample_rows_by_tensors(const at::Tensor& logits, const Samplin
   std::vector<Draw> out;
   for (size_t i = 0; i < uniforms.size(); ++i) {
     FOIL_CHECK(std::isfinite(found[2 * i + 1]), "no token can be drawn: the logits are not finite");
-    out.push_back({int32_t(found[2 * i]), float(found[2 * i + 1])});
+    out.push_back({int32_t(found[2 * i]), float(found[2 * i + 1]), NAN, NAN});
   }
   return out;
 }
 
-std::vector<Draw> sample_rows(const at::Tensor& logits, const SamplingParams& params, const std::vector<double>& uniforms) {
+std::vector<Draw> sample_rows(const at::Tensor& logits, const SamplingParams& params, const std::vector<double>& uniforms, bool entropy) {
   FOIL_CHECK(logits.dim() == 2 && logits.size(0) == int64_t(uniforms.size()) && logits.scalar_type() == at::kFloat);
   if (!logits.is_cpu()) return sample_rows_by_tensors(logits, params, uniforms);
   FOIL_CHECK(logits.stride(1) == 1);
@@ -130,7 +131,7 @@ std::vector<Draw> sample_rows(const at::Tensor& logits, const SamplingParams& pa
   const float* p = logits.const_data_ptr<float>();
   const int64_t vocab = logits.size(1), step = logits.stride(0);
   at::parallel_for(0, int64_t(out.size()), std::max<int64_t>(1, 16384 / vocab), [&](int64_t a, int64_t b) {
-    for (int64_t i = a; i < b; ++i) out[size_t(i)] = sample_row(p + i * step, vocab, params, uniforms[size_t(i)]);
+    for (int64_t i = a; i < b; ++i) out[size_t(i)] = sample_row(p + i * step, vocab, params, uniforms[size_t(i)], entropy);
   });
   return out;
 }

@@ -288,7 +288,9 @@ class OnPolicyLoop {
       const PackedUnits packed = pack(micro, policy_.device(), activations);
       const auto& batch = packed.batch;
       const at::Tensor hidden = policy_.hidden(batch.packed, batch.rows, {.recompute = options_.recompute, .sampled = activations ? &packed.sampled : nullptr});
-      const auto result = nn::token_logprobs(hidden, policy_.output_weight(), batch.targets, options_.temperature, /*entropy=*/true);
+      std::optional<nn::KnownSoftmax> known;
+      if (activations) known = activations->softmax(options_.temperature, packed.sampled.rows, batch.rows);
+      const auto result = nn::token_logprobs(hidden, policy_.output_weight(), batch.targets, options_.temperature, /*entropy=*/true, 0, nn::kKeptLogitBytes, known ? &*known : nullptr);
       at::Tensor value = policy_value(packed, result, counts, figures, mismatch);
       if (critic_.defined()) value = value + critic_value(packed, hidden, counts, figures);
       if (options_.distillation.coefficient != 0) value = value + distillation_value(packed, hidden, counts, figures);

@@ -200,11 +200,12 @@ TEST(OnPolicy, KeptActivationsOfTheSamplerChangeNothing) {
 }
 
 TEST(OnPolicy, KeptActivationsAreWhatTheFirstUpdateLearnsFrom) {
-  Scratch dir("whole"), other("spoilt"), third("off"), fourth("recompute");
-  const auto train = [&](OnPolicyOptions o, const Scratch& folder, bool spoil) {
+  Scratch dir("whole"), other("spoilt"), third("off"), fourth("recompute"), fifth("softmax");
+  const auto train = [&](OnPolicyOptions o, const Scratch& folder, bool spoil, bool spoil_softmax = false) {
     KeepingTrainer s;
     s.train(o, context(folder), [&](auto items, auto samples) {
       for (int32_t r = 0; spoil && r < s.kept->tokens(); ++r) s.kept->row(0, r)[s.kept->places().gate_up] += 1;
+      for (int32_t r = 0; spoil_softmax && r < s.kept->tokens(); ++r) s.kept->put_softmax(r, o.temperature, 1, 1);
       reward_words(items, samples);
     });
     return s.policy;
@@ -212,6 +213,7 @@ TEST(OnPolicy, KeptActivationsAreWhatTheFirstUpdateLearnsFrom) {
   auto o = one_careful_step();
   const auto whole = train(o, dir, false);
   EXPECT_GT(largest_difference(*whole, *train(o, other, true)), 1e-5);
+  EXPECT_THROW(train(o, fifth, false, true), Error);  // other probabilities than the sampler drew by
   o.keep_sampled = false;
   EXPECT_LT(largest_difference(*whole, *train(o, third, true)), 2e-6);
   o.keep_sampled = true, o.recompute = true;

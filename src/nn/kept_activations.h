@@ -1,4 +1,5 @@
-// What a sampler leaves for the trainer: of every token it has run, the values that a layer's backward pass reads (nn/fused_layer.h).
+// What a sampler leaves for the trainer: of every token it has run, the values that a layer's backward pass reads (nn/fused_layer.h), and the
+// softmax over the vocabulary that it drew the next one by.
 //
 // Between sampling and the first update no weight has moved, so the forward pass of that update would make the same values again, a
 // quarter of its operations. f32 on the CPU; nn/packed_decoder.h writes, Transformer::hidden reads (ForwardOptions::sampled).

@@ -206,6 +206,21 @@ TEST(Sampler, TruncationsAndFrequencies) {
   EXPECT_EQ(sample_row(logits.data(), 4, s, 0.99).token, 0);
 }
 
+// What the trainer goes on with: of the whole vocabulary, whatever the draw leaves out.
+TEST(Sampler, TheWholeSoftmaxIsTold) {
+  Stream random(3, "whole");
+  std::vector<float> logits(1000);
+  for (float& x : logits) x = float(4 * random.normal());
+  SamplingParams s;
+  s.temperature = 0.7, s.top_p = 0.5;
+  double sum = 0, weighted = 0;
+  for (const float x : logits) sum += std::exp(x / 0.7), weighted += std::exp(x / 0.7) * x / 0.7;
+  const Draw d = sample_row(logits.data(), 1000, s, 0.4, true);
+  EXPECT_NEAR(d.lse, std::log(sum), 1e-5);
+  EXPECT_NEAR(d.entropy, std::log(sum) - weighted / sum, 1e-5);
+  EXPECT_TRUE(std::isnan(sample_row(logits.data(), 1000, s, 0.4).entropy));
+}
+
 TEST(Sampler, TensorsDrawWhatTheRowsDraw) {
   Stream random(2, "rows");
   const int64_t n = 200, vocab = 300;

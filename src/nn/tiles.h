@@ -7,7 +7,8 @@
 // Instructions: Intel SDM, TDPBF16PS (even and odd k are summed apart within a tile; parts below 2⁻¹²⁶ count as 0).
 //
 // Few tiles are in use at a time: a core whose other thread works has hardly any left to rename, and a load then waits for the products
-// before it. With eight in use a product took 25 ns there and 7 ns on a free core; with four, 13 and 7 (docs/performance.md).
+// before it. With eight in use a product took 25 to 31 ns there, with six 18, with five 13, and 7 on a free core (docs/performance.md). Panels of
+// bf16 take five; those of f32 five as well, or seven for two blocks of rows, which then share the splitting of the weights.
 #pragma once
 #include <cstdint>
 

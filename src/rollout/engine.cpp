@@ -133,16 +133,15 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
     return true;
   };
 
-  // A step of the decoder that leaves its activations where they are wanted, each token's in its place.
+  // Activations are kept: a step of the decoder leaves each token's in its place, and a draw what its state's softmax is.
+  const auto keeping = [&] { return kept_ && decoder.packed() && kept_->keeps(*model_); };
   std::vector<int32_t> places;
   const auto forward = [&](const nn::StepBatch& batch, const auto& texts) {
     places.clear();
-    if (!kept_ || !decoder.packed() || !kept_->keeps(*model_)) return decoder.step(batch, cache);
+    if (!keeping()) return decoder.step(batch, cache);
     places = kept_->add(texts());
     return places.empty() ? decoder.step(batch, cache) : decoder.step(batch, cache, kept_.get(), places);
   };
-
-  const auto keeping = [&] { return kept_ && kept_->keeps(*model_); };
   const auto keep_softmax = [&](int32_t place, const Draw& draw) {
     if (keeping()) kept_->put_softmax(place, params.temperature, draw.lse, draw.entropy);
   };

@@ -65,7 +65,7 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const Kep
   const float *cosine = table.cosine.const_data_ptr<float>(), *sine = table.sine.const_data_ptr<float>();
   std::vector<const StepBatch::Sequence*> owner(static_cast<size_t>(rows));
   for (const auto& s : batch.sequences) std::fill(owner.begin() + s.begin, owner.begin() + s.end, &s);
-  const std::vector<AttentionJob> attention = attention_jobs(batch, kv_heads);
+  const std::vector<AttentionJob> attention = attention_jobs(batch, heads, kv_heads, at::get_num_threads());
   std::vector<PagedLayer> paged;
   for (size_t i = 0; i < layers_.size(); ++i) paged.emplace_back(cache, int64_t(i));
   FOIL_CHECK(!kept || (kept->keeps(model_) && int64_t(places.size()) == rows));
@@ -74,6 +74,7 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const Kep
 
   Team::run([&](Team& team) {
     std::vector<float> scratch;
+    AttentionScratch attention_scratch;
     int64_t left = rows;  // that the work goes on with: behind the last layer's keys and values each sequence's last token
     const auto by_rows = [&](const auto& work) {
       team.share((left + kRowJob - 1) / kRowJob, [&](int64_t job) { work(job * kRowJob, std::min(left, (job + 1) * kRowJob)); });
@@ -111,10 +112,12 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const Kep
       });
       team.share(int64_t(attention.size()), [&](int64_t number) {
         const AttentionJob& job = attention[size_t(number)];
-        attend(paged[i], job, heads, qkv, width, attended, q_width, lse, scratch);
+        attend(paged[i], job, heads, qkv, width, attended, q_width, lse, attention_scratch);
+        if (!kept) return;
         const int64_t group = heads / kv_heads, head = job.kv_head * group;
-        for (int64_t r = job.sequence->begin + job.first, end = kept ? r + job.rows : r; r < end; ++r)
-          if (float* to = kept_row(i, r)) std::copy_n(attended + r * q_width + head * d, group * d, to + at.attended + head * d), std::copy_n(lse + r * heads + head, group, to + at.lse + head);
+        for (const StepBatch::Sequence* s : job.sequences)
+          for (int64_t r = s->begin + job.first; r < s->begin + job.first + job.rows; ++r)
+            if (float* to = kept_row(i, r)) std::copy_n(attended + r * q_width + head * d, group * d, to + at.attended + head * d), std::copy_n(lse + r * heads + head, group, to + at.lse + head);
       });
       if (i + 1 == layers_.size() && results < rows) {
         team.share(1, [&](int64_t) {

@@ -14,6 +14,8 @@ namespace foil::nn {
 namespace {
 
 constexpr int64_t kQueryBlock = 32;
+constexpr int64_t kSharingRows = 64;    // queries of samples that read their common blocks together
+constexpr int64_t kJobsPerThread = 4;   // so that threads end together
 
 // Rows of all sequences padded to the longest: [S, R, …] with R = most_rows. Masked: the keys behind each row's own place.
 at::Tensor gathered_attention(const at::Tensor& q, const StepPlaces& p, const at::Tensor& keys, const at::Tensor& values) {
@@ -50,40 +52,88 @@ void write_token(const PagedLayer& layer, const StepBatch::Sequence& s, int64_t 
   }
 }
 
-std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t kv_heads) {
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads) {
   std::vector<AttentionJob> jobs;
-  for (const auto& s : batch.sequences)
-    for (int64_t first = 0; first < s.end - s.begin; first += kQueryBlock)
-      for (int64_t h = 0; h < kv_heads; ++h) jobs.push_back({&s, h, first, std::min(kQueryBlock, s.end - s.begin - first)});
-  const auto cost = [](const AttentionJob& j) { return j.rows * (j.sequence->context + j.first + j.rows); };
+  std::vector<const StepBatch::Sequence*> decoding;
+  for (const auto& s : batch.sequences) {
+    const int64_t rows = s.end - s.begin;
+    if (rows == 1) {
+      decoding.push_back(&s);
+      continue;
+    }
+    for (int64_t first = 0; first < rows; first += kQueryBlock)
+      for (int64_t h = 0; h < kv_heads; ++h) jobs.push_back({{&s}, 0, h, first, std::min(kQueryBlock, rows - first)});
+  }
+  // Samples of one prompt side by side, as many to a job as leaves every thread some jobs.
+  std::stable_sort(decoding.begin(), decoding.end(), [](const auto* a, const auto* b) { return a->blocks[0] < b->blocks[0]; });
+  const int64_t enough = int64_t(decoding.size()) * kv_heads / (kJobsPerThread * threads), most = std::clamp<int64_t>(enough, 1, std::max<int64_t>(1, kSharingRows * kv_heads / heads));
+  for (size_t i = 0; i < decoding.size();) {
+    const StepBatch::Sequence& s = *decoding[i];
+    size_t end = i + 1;
+    auto shared = s.blocks.size();
+    for (; end < decoding.size() && int64_t(end - i) < most && decoding[end]->blocks[0] == s.blocks[0]; ++end) {
+      const auto& other = decoding[end]->blocks;
+      shared = size_t(std::mismatch(s.blocks.begin(), s.blocks.begin() + ptrdiff_t(std::min(shared, other.size())), other.begin()).first - s.blocks.begin());
+    }
+    for (int64_t h = 0; h < kv_heads; ++h) jobs.push_back({{decoding.begin() + ptrdiff_t(i), decoding.begin() + ptrdiff_t(end)}, end - i > 1 ? int64_t(shared) : 0, h, 0, 1});
+    i = end;
+  }
+  const auto cost = [](const AttentionJob& j) { return j.rows * int64_t(j.sequences.size()) * (j.sequences[0]->context + j.first + j.rows); };
   std::stable_sort(jobs.begin(), jobs.end(), [&](const AttentionJob& a, const AttentionJob& b) { return cost(a) > cost(b); });
   return jobs;
 }
 
-void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, std::vector<float>& scores) {
-  const StepBatch::Sequence& s = *job.sequence;
-  const int64_t d = layer.d, bt = layer.block_tokens, group = heads / layer.kv_heads;
+void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, AttentionScratch& scratch) {
+  const StepBatch::Sequence& front = *job.sequences[0];
+  const int64_t d = layer.d, bt = layer.block_tokens, group = heads / layer.kv_heads, common = job.shared * bt;
   const float scale = 1.0f / std::sqrt(float(d));
-  const bool single = s.end - s.begin == 1;
-  auto block = [&](const float* side, int64_t token) { return side + (int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads + job.kv_head) * d * bt; };
-  // The queries of one product: the heads of the group of one row (decode), or a block of rows of one head (prefill).
-  for (int64_t g = 0; g < (single ? 1 : group); ++g) {
-    const int64_t head = job.kv_head * group + g, m = single ? group : job.rows, q_step = single ? d : q_row, out_step = single ? d : out_row;
-    const int64_t last = s.context + job.first + job.rows, width = (last + bt - 1) / bt * bt;
-    const float* queries = q + (s.begin + job.first) * q_row + head * d;
-    float* results = out + (s.begin + job.first) * out_row + head * d;
-    if (int64_t(scores.size()) < m * width) scores.resize(size_t(m * width));
-    for (int64_t t = 0; t < last; t += bt)  // whole blocks, also of keys not yet written: full tiles are faster, and nobody reads those scores
-      kernels::multiply(m, bt, d, queries, q_step, 1, block(layer.keys, t), bt, scores.data() + t, width, false);
-    for (int64_t r = 0; r < m; ++r) {
-      const int64_t seen = single ? last : s.context + job.first + r + 1;
-      float* row = scores.data() + r * width;
-      const float sum = kernels::softmax_row(row, seen, scale, true);
-      if (lse) lse[(s.begin + job.first + (single ? 0 : r)) * heads + head + (single ? r : 0)] = sum;
-      std::fill(row + seen, row + last, 0.0f);
+  const bool decoding = front.end - front.begin == 1, several = job.sequences.size() > 1;
+  const auto block = [&](const float* side, const StepBatch::Sequence& s, int64_t token) { return side + (int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads + job.kv_head) * d * bt; };
+  const auto room = [](std::vector<float>& buffer, int64_t size) {
+    if (int64_t(buffer.size()) < size) buffer.resize(size_t(size));
+    return buffer.data();
+  };
+  int64_t longest = 0;
+  for (const auto* s : job.sequences) longest = std::max(longest, s->context + job.first + job.rows);
+  // The queries of one product: the heads of the group of one row of each sequence (decode), or a block of rows of one head (prefill).
+  const int64_t each = decoding ? group : job.rows, m = each * int64_t(job.sequences.size()), width = (longest + bt - 1) / bt * bt;
+  float* scores = room(scratch.scores, m * width);
+  for (int64_t g = 0; g < (decoding ? 1 : group); ++g) {
+    const int64_t head = job.kv_head * group + g;
+    const auto first_row = [&](const StepBatch::Sequence& s) { return s.begin + job.first; };
+    const float* queries = q + first_row(front) * q_row + head * d;
+    float* results = out + first_row(front) * out_row + head * d;
+    int64_t q_step = decoding ? d : q_row, out_step = decoding ? d : out_row;
+    if (several) {  // rows of different sequences lie apart: one behind the other
+      float* gathered = room(scratch.queries, m * d);
+      for (size_t i = 0; i < job.sequences.size(); ++i) std::copy_n(q + first_row(*job.sequences[i]) * q_row + head * d, group * d, gathered + int64_t(i) * group * d);
+      queries = gathered, results = room(scratch.results, m * d);
     }
-    for (int64_t t = 0; t < last; t += bt)
-      kernels::multiply(m, d, std::min(bt, last - t), scores.data() + t, width, 1, block(layer.values, t), d, results, out_step, t > 0);
+    // Whole blocks, also of keys not yet written: full tiles are faster, and nobody reads those scores.
+    for (int64_t t = 0; t < common; t += bt) kernels::multiply(m, bt, d, queries, q_step, 1, block(layer.keys, front, t), bt, scores + t, width, false);
+    for (size_t i = 0; i < job.sequences.size(); ++i) {
+      const StepBatch::Sequence& s = *job.sequences[i];
+      const int64_t last = s.context + job.first + job.rows;
+      const float* its_queries = queries + int64_t(i) * each * q_step;
+      float* its_scores = scores + int64_t(i) * each * width;
+      for (int64_t t = common; t < last; t += bt) kernels::multiply(each, bt, d, its_queries, q_step, 1, block(layer.keys, s, t), bt, its_scores + t, width, false);
+      for (int64_t r = 0; r < each; ++r) {
+        const int64_t seen = decoding ? last : s.context + job.first + r + 1;
+        float* row = its_scores + r * width;
+        const float sum = kernels::softmax_row(row, seen, scale, true);
+        if (lse) lse[(first_row(s) + (decoding ? 0 : r)) * heads + head + (decoding ? r : 0)] = sum;
+        std::fill(row + seen, row + last, 0.0f);
+      }
+    }
+    for (int64_t t = 0; t < common; t += bt) kernels::multiply(m, d, bt, scores + t, width, 1, block(layer.values, front, t), d, results, out_step, t > 0);
+    for (size_t i = 0; i < job.sequences.size(); ++i) {
+      const StepBatch::Sequence& s = *job.sequences[i];
+      const int64_t last = s.context + job.first + job.rows;
+      float* its_results = results + int64_t(i) * each * out_step;
+      for (int64_t t = common; t < last; t += bt)
+        kernels::multiply(each, d, std::min(bt, last - t), scores + int64_t(i) * each * width + t, width, 1, block(layer.values, s, t), d, its_results, out_step, t > 0);
+      if (several) std::copy_n(its_results, group * d, out + first_row(s) * out_row + head * d);
+    }
   }
 }
 
@@ -127,10 +177,10 @@ at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const
   float* op = out.mutable_data_ptr<float>();
   for (const auto& s : batch.sequences)
     for (int64_t r = s.begin; r < s.end; ++r) write_token(layer, s, s.context + r - s.begin, kp + r * kv_row, vp + r * kv_row);
-  const auto jobs = attention_jobs(batch, layer.kv_heads);
+  const auto jobs = attention_jobs(batch, heads, layer.kv_heads, at::get_num_threads());
   at::parallel_for(0, int64_t(jobs.size()), 4, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores;
-    for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, nullptr, scores);
+    AttentionScratch scratch;
+    for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, nullptr, scratch);
   });
   return out;
 }

@@ -36,13 +36,18 @@ struct PagedLayer {
 // k, v [kv_heads·d] of a sequence's token at place `token` into its block.
 void write_token(const PagedLayer& layer, const StepBatch::Sequence& sequence, int64_t token, const float* k, const float* v);
 
-struct AttentionJob {  // queries [first, first + rows) of a sequence's new tokens, the heads of one kv head
-  const StepBatch::Sequence* sequence;
-  int64_t kv_head, first, rows;
+// The heads of one kv head, for queries [first, first + rows) of the new tokens of one sequence, or for the one new token each of several
+// whose tables begin with the same `shared` blocks (samples of one prompt): those are read once for all of them.
+struct AttentionJob {
+  std::vector<const StepBatch::Sequence*> sequences;
+  int64_t shared, kv_head, first, rows;
 };
-std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t kv_heads);  // the dearest first
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads);  // the dearest first
+struct AttentionScratch {
+  std::vector<float> scores, queries, results;
+};
 // q and out: [T, heads·d] with rows q_row and out_row apart; lse [T, heads], unless null, receives the log-sum-exp of each row of scores.
-// `scores` is scratch.
-void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, std::vector<float>& scores);
+// A query's result does not depend, to the bit, on who shares its job.
+void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, const float* q, int64_t q_row, float* out, int64_t out_row, float* lse, AttentionScratch& scratch);
 
 }  // namespace foil::nn

@@ -29,6 +29,7 @@ struct AdamConstants {
 };
 
 FOIL_VECTOR void adam_block(float* p, float* m, float* v, const float* g, int64_t n, const AdamConstants& c) {
+#pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
     const float gradient = g[i] * c.scale;
     m[i] = c.beta1 * m[i] + c.one_minus_beta1 * gradient;

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "nn/model_config.h"
@@ -12,7 +14,7 @@ namespace foil::nn {
 class KvCache {
  public:
   // Per layer, f32 on the CPU: keys [blocks, kv_heads, head_dim, block_tokens] (scores of a block are one small product), values
-  // [blocks, kv_heads, block_tokens, head_dim]. Elsewhere token by token: both [blocks + 1, block_tokens, kv_heads, head_dim], of
+  // [blocks, kv_heads, block_tokens, head_dim]; all that a block holds lies together, so that memory is touched as blocks are used. Elsewhere token by token: both [blocks + 1, block_tokens, kv_heads, head_dim], of
   // which the last block is nobody's: rows that only fill up a batch write there.
   KvCache(const ModelConfig& config, int64_t blocks, int64_t block_tokens, at::Device device, at::ScalarType type);
   int64_t blocks() const { return blocks_; }
@@ -21,7 +23,8 @@ class KvCache {
   at::Device device() const { return keys_[0].device(); }
   at::Tensor& keys(int64_t layer) { return keys_[size_t(layer)]; }
   at::Tensor& values(int64_t layer) { return values_[size_t(layer)]; }
-  void copy_block(int64_t from, int64_t to);  // all layers: copy-on-write of a shared, partly filled block
+  // All layers of (from, to): copy-on-write of shared, partly filled blocks. The same block is not written twice.
+  void copy_blocks(std::span<const std::pair<int64_t, int64_t>> copies);
   static int64_t bytes_per_block(const ModelConfig& config, int64_t block_tokens, at::ScalarType type);
   // `wanted`, or the next multiple of 256 where flash attention is to read the blocks in place (nn/flash_attention.h).
   static int64_t usable_block_tokens(const ModelConfig& config, int64_t wanted, at::Device device, at::ScalarType type);
@@ -29,6 +32,7 @@ class KvCache {
  private:
   int64_t blocks_, block_tokens_;
   bool token_major_;
+  at::Tensor memory_;  // [blocks, layers, 2, …], unless token-major
   std::vector<at::Tensor> keys_, values_;
 };
 

@@ -1,5 +1,7 @@
 #include "nn/packed_decoder.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -13,6 +15,16 @@ namespace foil::nn {
 static constexpr int64_t kRowJob = 8;                     // rows of the phases between matrix products
 static constexpr int64_t kSerialWork = int64_t{1} << 23;  // multiply-adds below which one thread is done before two have met often enough
 
+// Memory touched for the first time is dear, the more so in a virtual machine: a huge page, which may hold a whole matrix, is got by the one
+// thread that meets it first. Here all threads get pages at once.
+static void touch(const at::Tensor& memory) {
+  constexpr int64_t kHugePage = int64_t{2} << 20;
+  auto* bytes = memory.mutable_data_ptr<uint8_t>();
+  at::parallel_for(0, (memory.numel() + kHugePage - 1) / kHugePage, 4, [&](int64_t begin, int64_t end) {
+    for (int64_t page = begin; page < end; ++page) bytes[page * kHugePage] = 0;
+  });
+}
+
 static bool can_pack(const Transformer& model) { return model.device().is_cpu() && model.type() != at::kDouble; }
 
 at::ScalarType PackedDecoder::type_for(const Transformer& model) { return can_pack(model) ? at::kFloat : model.type(); }
@@ -24,11 +36,16 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
   auto wide = [](const at::Tensor& t) { return t.defined() ? t.detach().to(at::kFloat) : t; };
   embedding_ = decoder.embedding.detach();
   norm_ = wide(decoder.norm);
-  int64_t bytes = PackedMatrix::most_bytes(decoder.output), used = 0;
-  for (const Layer& l : decoder.layers)
-    for (const at::Tensor& w : {l.qkv, l.o, l.gate, l.up, l.down}) bytes += PackedMatrix::most_bytes(w);
-  const at::Tensor memory = at::empty({bytes}, at::kByte);  // pages that are not used are never touched
-  const auto pack = [&](const at::Tensor& w) { return PackedMatrix(w, memory, used); };
+  std::vector<at::Tensor> matrices;
+  for (const Layer& l : decoder.layers) matrices.insert(matrices.end(), {l.qkv, l.o, l.gate, l.up, l.down});
+  matrices.push_back(decoder.output);
+  std::vector<bool> bf16;
+  int64_t bytes = 0, used = 0;
+  for (const at::Tensor& w : matrices) bf16.push_back(PackedMatrix::bf16_holds(w)), bytes += PackedMatrix::bytes(w, bf16.back());
+  const at::Tensor memory = at::empty({bytes}, at::kByte);
+  touch(memory);
+  size_t next = 0;
+  const auto pack = [&](const at::Tensor& w) { return PackedMatrix(w, bf16[next++], memory, used); };
   for (const Layer& l : decoder.layers)
     layers_.push_back({wide(l.input_norm), wide(l.post_norm), wide(l.qkv_bias), wide(l.o_bias), wide(l.q_norm), wide(l.k_norm), pack(l.qkv), pack(l.o),
                        pack(l.gate), pack(l.up), pack(l.down)});

@@ -13,7 +13,11 @@ namespace {
 
 constexpr int64_t kSplitBytes = 1 << 20;  // of split rows that stay in the second cache while panels pass by
 
-bool bf16_holds(const at::Tensor& w) {
+}  // namespace
+
+bool PackedMatrix::bf16_holds(const at::Tensor& weight) {
+  if (weight.scalar_type() == at::kBFloat16) return true;
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
   const auto* words = static_cast<const uint32_t*>(w.const_data_ptr());
   std::atomic<bool> exact{true};
   at::parallel_for(0, w.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
@@ -24,29 +28,26 @@ bool bf16_holds(const at::Tensor& w) {
   return exact;
 }
 
-}  // namespace
-
-int64_t PackedMatrix::most_bytes(const at::Tensor& w) {
-  const int64_t panels = (w.size(0) + Panels::kWidth - 1) / Panels::kWidth;
-  return panels * tiles::panel_size(w.size(1)) * int64_t(sizeof(float)) + 64;
+int64_t PackedMatrix::bytes(const at::Tensor& w, bool bf16) {
+  const int64_t panels = (w.size(0) + Panels::kWidth - 1) / Panels::kWidth, size = tiles::available() ? tiles::panel_size(w.size(1)) : w.size(1) * Panels::kWidth;
+  return (panels * size * int64_t(bf16 ? sizeof(uint16_t) : sizeof(float)) + 63) / 64 * 64;
 }
 
 int64_t PackedMatrix::split_halves(int64_t rows, int64_t depth) { return tiles::blocks(rows, tiles::kRows) * tiles::split_size(depth); }
 
-PackedMatrix::PackedMatrix(const at::Tensor& weight, const at::Tensor& memory, int64_t& used) : depth_(weight.size(1)), columns_(weight.size(0)) {
+PackedMatrix::PackedMatrix(const at::Tensor& weight, bool bf16, const at::Tensor& memory, int64_t& used) : depth_(weight.size(1)), columns_(weight.size(0)) {
   FOIL_CHECK(weight.dim() == 2 && weight.is_cpu());
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
-  const bool exact = bf16_holds(w);
   if (!tiles::available()) {
-    panels_ = Panels::compact_of_transposed(w, exact, memory, used);
+    panels_ = Panels::compact_of_transposed(w, bf16, memory, used);
+    used = (used + 63) / 64 * 64;
     return;
   }
-  used = (used + 63) / 64 * 64;
   const int64_t size = tiles::panel_size(depth_);
-  const at::ScalarType type = exact ? at::kBFloat16 : at::kFloat;
+  const at::ScalarType type = bf16 ? at::kBFloat16 : at::kFloat;
   const int64_t taken = panels() * size * int64_t(at::elementSize(type));
   tiles_ = memory.narrow(0, used, taken).view(type).view({panels(), size});
-  used += taken;
+  used += (taken + 63) / 64 * 64;
   const float* from = w.const_data_ptr<float>();
   const auto pack = [&](auto* to) {
     at::parallel_for(0, panels(), std::max<int64_t>(1, (1 << 16) / size), [&](int64_t begin, int64_t end) {
@@ -54,7 +55,7 @@ PackedMatrix::PackedMatrix(const at::Tensor& weight, const at::Tensor& memory, i
         tiles::pack(std::min(Panels::kWidth, columns_ - i * Panels::kWidth), depth_, from + i * Panels::kWidth * depth_, depth_, to + i * size);
     });
   };
-  exact ? pack(static_cast<uint16_t*>(tiles_.mutable_data_ptr())) : pack(static_cast<float*>(tiles_.mutable_data_ptr()));
+  bf16 ? pack(static_cast<uint16_t*>(tiles_.mutable_data_ptr())) : pack(static_cast<float*>(tiles_.mutable_data_ptr()));
 }
 
 int64_t PackedMatrix::block_rows() const {

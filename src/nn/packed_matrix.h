@@ -21,10 +21,11 @@ class PackedMatrix {
   };
 
   PackedMatrix() = default;
-  // x · wᵀ, w [N, K] of any floating type on the CPU. Takes its bytes from `memory` [bytes] at `used`, which moves on: all matrices of a
-  // model in one piece lie on huge pages, and reading them runs on from one to the next.
-  PackedMatrix(const at::Tensor& w, const at::Tensor& memory, int64_t& used);
-  static int64_t most_bytes(const at::Tensor& w);          // that it takes
+  // x · wᵀ, w [N, K] of any floating type on the CPU, kept in bf16 where that holds every weight exactly. Takes its bytes from `memory`
+  // [bytes] at `used`, which moves on: all matrices of a model in one piece lie on huge pages, and reading them runs on from one to the next.
+  PackedMatrix(const at::Tensor& w, bool bf16, const at::Tensor& memory, int64_t& used);
+  static bool bf16_holds(const at::Tensor& w);
+  static int64_t bytes(const at::Tensor& w, bool bf16);      // that it takes, a multiple of 64
   static int64_t split_halves(int64_t rows, int64_t depth);  // uint16s of the buffer for ready()
 
   bool defined() const { return panels_.defined() || tiles_.defined(); }

@@ -11,9 +11,10 @@ namespace foil::nn {
 namespace {
 
 PackedMatrix pack(const at::Tensor& w) {
-  const at::Tensor memory = at::empty({PackedMatrix::most_bytes(w)}, at::kByte);
+  const bool bf16 = PackedMatrix::bf16_holds(w);
+  const at::Tensor memory = at::empty({PackedMatrix::bytes(w, bf16)}, at::kByte);
   int64_t used = 0;
-  PackedMatrix out(w, memory, used);
+  PackedMatrix out(w, bf16, memory, used);
   EXPECT_LE(used, memory.numel());
   EXPECT_LE(out.bytes(), used);
   return out;

@@ -41,10 +41,10 @@ at::Tensor gathered_attention(const at::Tensor& q, const StepPlaces& p, const at
 
 PagedLayer::PagedLayer(KvCache& cache, int64_t layer)
     : keys(cache.keys(layer).mutable_data_ptr<float>()), values(cache.values(layer).mutable_data_ptr<float>()), kv_heads(cache.keys(layer).size(1)),
-      d(cache.keys(layer).size(2)), block_tokens(cache.block_tokens()) {}
+      d(cache.keys(layer).size(2)), block_tokens(cache.block_tokens()), block_size(cache.keys(layer).stride(0)) {}
 
 void write_token(const PagedLayer& layer, const StepBatch::Sequence& s, int64_t token, const float* k, const float* v) {
-  const int64_t d = layer.d, bt = layer.block_tokens, slot = token % bt, block = int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads * d * bt;
+  const int64_t d = layer.d, bt = layer.block_tokens, slot = token % bt, block = int64_t(s.blocks[size_t(token / bt)]) * layer.block_size;
   for (int64_t h = 0; h < layer.kv_heads; ++h) {
     float *keys = layer.keys + block + h * d * bt + slot, *values = layer.values + block + (h * bt + slot) * d;
     for (int64_t j = 0; j < d; ++j) keys[j * bt] = k[h * d + j];
@@ -88,7 +88,7 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
   const int64_t d = layer.d, bt = layer.block_tokens, group = heads / layer.kv_heads, common = job.shared * bt;
   const float scale = 1.0f / std::sqrt(float(d));
   const bool decoding = front.end - front.begin == 1, several = job.sequences.size() > 1;
-  const auto block = [&](const float* side, const StepBatch::Sequence& s, int64_t token) { return side + (int64_t(s.blocks[size_t(token / bt)]) * layer.kv_heads + job.kv_head) * d * bt; };
+  const auto block = [&](const float* side, const StepBatch::Sequence& s, int64_t token) { return side + int64_t(s.blocks[size_t(token / bt)]) * layer.block_size + job.kv_head * d * bt; };
   const auto room = [](std::vector<float>& buffer, int64_t size) {
     if (int64_t(buffer.size()) < size) buffer.resize(size_t(size));
     return buffer.data();

@@ -30,7 +30,7 @@ at::Tensor paged_attention(const at::Tensor& q, const at::Tensor& k, const at::T
 struct PagedLayer {
   PagedLayer(KvCache& cache, int64_t layer);
   float *keys, *values;
-  int64_t kv_heads, d, block_tokens;
+  int64_t kv_heads, d, block_tokens, block_size;  // floats from one block to the next
 };
 
 // k, v [kv_heads·d] of a sequence's token at place `token` into its block.

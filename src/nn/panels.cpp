@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/error.h"
@@ -40,14 +41,7 @@ void Panels::set_row(int64_t row, const float* values) {
 Panels Panels::of_transposed(const at::Tensor& weight) {
   const at::Tensor w = as_float(weight);
   Panels p(w.size(1), w.size(0));
-  const float* from = w.const_data_ptr<float>();
-  at::parallel_for(0, p.data_.size(0), std::max<int64_t>(1, (1 << 16) / (kWidth * p.rows_)), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t count = std::min(kWidth, p.columns_ - i * kWidth);
-      if (count < kWidth) std::fill(p.panel(i), p.panel(i) + p.rows_ * kWidth, 0.0f);
-      kernels::transpose(count, p.rows_, from + i * kWidth * p.rows_, p.rows_, p.panel(i), kWidth);
-    }
-  });
+  p.pack_transposed(w, [&](int64_t i, const auto& pack) { pack(p.panel(i)); });
   return p;
 }
 
@@ -62,20 +56,34 @@ Panels Panels::of(const at::Tensor& weight) {
 }
 
 Panels Panels::compact_of_transposed(const at::Tensor& weight, bool bf16, const at::Tensor& memory, int64_t& used) {
-  Panels p = of_transposed(weight);
-  const at::Tensor wide = p.data_;
-  const auto* words = static_cast<const uint32_t*>(wide.const_data_ptr());
-  const int64_t bytes = wide.numel() * int64_t(bf16 ? sizeof(uint16_t) : sizeof(float));
-  p.data_ = memory.narrow(0, used, bytes).view(bf16 ? at::kBFloat16 : at::kFloat).view(wide.sizes());
+  const at::Tensor w = as_float(weight);
+  Panels p;
+  p.rows_ = w.size(1), p.columns_ = w.size(0);
+  const int64_t size = p.rows_ * kWidth, bytes = p.count() * size * int64_t(bf16 ? sizeof(uint16_t) : sizeof(float));
+  p.data_ = memory.narrow(0, used, bytes).view(bf16 ? at::kBFloat16 : at::kFloat).view({p.count(), p.rows_, kWidth});
   used += bytes;
-  auto* to = static_cast<uint16_t*>(p.data_.mutable_data_ptr());
-  at::parallel_for(0, wide.numel(), 1 << 16, [&](int64_t begin, int64_t end) {
-    if (bf16)
-      for (int64_t i = begin; i < end; ++i) to[i] = uint16_t(words[i] >> 16);
-    else
-      std::memcpy(to + 2 * begin, words + begin, size_t(end - begin) * sizeof(float));
+  auto* halves = static_cast<uint16_t*>(p.data_.mutable_data_ptr());
+  p.pack_transposed(w, [&](int64_t i, const auto& pack) {
+    if (!bf16) return pack(p.panel(i));
+    static thread_local std::vector<float> wide;  // one panel at a time: memory touched for the first time is dear
+    wide.resize(size_t(size));
+    pack(wide.data());
+    for (int64_t j = 0; j < size; ++j) halves[i * size + j] = uint16_t(std::bit_cast<uint32_t>(wide[size_t(j)]) >> 16);
   });
   return p;
+}
+
+template <class F>
+void Panels::pack_transposed(const at::Tensor& w, const F& place) const {
+  const float* from = w.const_data_ptr<float>();
+  at::parallel_for(0, count(), std::max<int64_t>(1, (1 << 16) / (kWidth * rows_)), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      place(i, [&](float* to) {
+        const int64_t n = std::min(kWidth, columns_ - i * kWidth);
+        if (n < kWidth) std::fill(to, to + rows_ * kWidth, 0.0f);
+        kernels::transpose(n, rows_, from + i * kWidth * rows_, rows_, to, kWidth);
+      });
+  });
 }
 
 void Panels::multiply_depth(int64_t first, int64_t number, int64_t k, int64_t K, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* c,

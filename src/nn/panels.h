@@ -72,6 +72,9 @@ class Panels {
   at::Tensor transposed_product(const at::Tensor& a) const;
 
  private:
+  // place(i, pack) for every panel of wᵀ, on all threads: pack(to) writes panel i to `to`.
+  template <class F>
+  void pack_transposed(const at::Tensor& w, const F& place) const;
   float* panel(int64_t i) const { return static_cast<float*>(data_.mutable_data_ptr()) + i * rows_ * kWidth; }
   // C (+)= A · rows [k, k + K) of panels [first, first + count).
   void multiply_depth(int64_t first, int64_t count, int64_t k, int64_t K, int64_t rows, const float* a, int64_t row_step, int64_t k_step, float* c,

@@ -176,7 +176,9 @@ std::vector<Sample> LocalEngine::generate(const GenerateRequest& request, const 
       GroupState& group = groups[size_t(g)];
       const std::string& problem_id = request.prompts[group.request_index].problem_id;
       std::vector<int32_t> started;
-      for (const auto& copy : scheduler.start(g, started)) cache.copy_block(copy.from, copy.to);
+      std::vector<std::pair<int64_t, int64_t>> copies;
+      for (const auto& copy : scheduler.start(g, started)) copies.emplace_back(copy.from, copy.to);
+      cache.copy_blocks(copies);
       std::vector<double> uniforms;
       for (const int32_t index : started) uniforms.push_back(token_uniform(request.seed, hash64(problem_id), uint64_t(request.first_sample_id + index), 0));
       const auto draws = uniforms.empty() ? std::vector<Draw>{} : sample_rows(group.first_logits.unsqueeze(0).expand({int64_t(uniforms.size()), -1}), params, uniforms, keeping());

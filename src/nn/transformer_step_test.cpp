@@ -93,4 +93,40 @@ TEST(Step, PackedRowsDoNotDependOnTheBatch) {
   for (const int others : {1, 2, 3, 6, 30, 70}) EXPECT_TRUE(at::equal(alone, run(others))) << others;
 }
 
+// Samples of one prompt, whose full blocks they share, are read by one job: to the bit what each gives by itself.
+TEST(Step, SamplesOfOnePromptDoNotDependOnEachOther) {
+  const auto model = Transformer::random(tiny("llama"), 3);
+  const PackedDecoder decoder(model);
+  const auto token = [](int sample, int i) { return int32_t((i < 10 ? i * 7 + 3 : i * 5 + sample * 11) % 61); };  // ten of the prompt: two blocks and a half
+  const auto run = [&](const std::vector<int>& samples) {
+    KvCache cache(model.config(), 100, 4, at::kCPU, at::kFloat);
+    Cursor prompt;
+    for (int i = 0; i < 10; ++i) prompt.tokens.push_back(token(0, i));
+    prompt.blocks = {2, 0, 1};
+    feed(decoder, cache, {{&prompt, 10}});
+    std::vector<Cursor> all;
+    std::vector<std::pair<int64_t, int64_t>> copies;
+    for (const int sample : samples) {
+      Cursor c{{}, {2, 0}, 10};
+      for (int32_t b = 0; b < 3; ++b) c.blocks.push_back(int32_t(90 - all.size() * 3) - b);
+      for (int i = 0; i < 20; ++i) c.tokens.push_back(token(sample, i));
+      copies.emplace_back(1, c.blocks[2]);
+      all.push_back(std::move(c));
+    }
+    cache.copy_blocks(copies);
+    at::Tensor h;
+    for (int i = 0; i < 8; ++i) {
+      std::vector<std::pair<Cursor*, int64_t>> pieces;
+      for (size_t s = 0; s < all.size(); ++s)
+        if (i != 5 || s % 2 == 0) pieces.push_back({&all[s], 1});  // some fall behind: lengths differ within a job
+      h = feed(decoder, cache, pieces);
+    }
+    return h.clone();
+  };
+  std::vector<int> samples;
+  for (int i = 0; i < 20; ++i) samples.push_back(i);
+  const at::Tensor together = run(samples);
+  for (const int sample : {0, 6, 18}) EXPECT_TRUE(at::equal(together[sample], run({sample})[0])) << sample;
+}
+
 }  // namespace foil::nn

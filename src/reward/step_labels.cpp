@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "text/unicode.h"
 #include "base/random.h"
+#include "text/unicode.h"
 
 namespace foil {
 

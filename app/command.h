@@ -21,7 +21,9 @@ struct Command {
   std::function<void(CLI::App&)> declare;
 };
 
-// Every command, in the order of --help. Defined once per executable (app/core/commands.cpp, app/engine/commands.cpp).
+// The commands of this executable (app/core/commands.cpp, app/engine/commands.cpp).
 std::vector<Command> commands();
+// Those of `foil`, in both executables.
+std::vector<Command> core_commands();
 
 }  // namespace foil::app

@@ -16,8 +16,8 @@ inline const std::vector<Summary>& summaries() {
   static const std::vector<Summary> list = {
       {"run", "the whole method from a recipe: problems in, better reasoner and report out", "The whole road", true},
       {"negatives", "plausible wrong answers for your model and problems, as a preference file", "The whole road", true},
-      {"study", "negative sources, or training objectives, compared over several seeds", "The whole road", true},
-      {"train", "one training stage: sft, rl, reward or preference", "Stages", true},
+      {"study", "sources of negatives, objectives or variants of a recipe, compared over seeds", "The whole road", true},
+      {"train", "one training stage: sft, rl, reward, process-reward or preference", "Stages", true},
       {"generate", "sample answers from a model", "Stages", true},
       {"score", "rewards and verdicts for samples", "Stages", true},
       {"pair", "preference pairs from scored samples", "Stages", false},

@@ -52,7 +52,7 @@ void declare_eval(CLI::App& app) {
   a->endpoint.declare(app, "--endpoint", "it answers in place of a local model");
   app.add_option("-b,--benchmarks", a->benchmarks, "benchmark names or problem files")->required();
   app.add_option("-o,--output", a->output, "folder for result.json and every sample")->required();
-  app.add_option("--name", a->name, "name of the policy in the result (default: the model's folder)");
+  app.add_option("--name", a->name, "name of the policy in the result (default: that of the model's folder or file; with --endpoint, the model's name there)");
   app.add_option("--against", a->against, "result.json of an earlier policy");
   app.add_option("--limit", a->limit, "only the first so many problems of each; 0: all");
   app.add_option("-n,--samples", a->samples, "answers of each problem in one run");
@@ -89,7 +89,7 @@ void declare_eval(CLI::App& app) {
       loaded = pipeline::load_model(a->model.path, a->model.model);
       a->model.settle(!loaded.tokenizer->chat_template().empty());
       result.model = a->model.path;
-      result.policy = std::filesystem::path(a->model.path).stem().string();
+      result.policy = a->model.name();
     }
     if (!a->name.empty()) result.policy = a->name;
     result.sampling = {{"temperature", a->sampling.temperature}, {"top_p", a->sampling.top_p}, {"max_tokens", a->sampling.max_tokens}, {"prompt", a->model.prompt.text}};

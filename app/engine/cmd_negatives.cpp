@@ -8,6 +8,9 @@
 #include "app/engine/processes.h"
 #include "app/terminal.h"
 #include "config/options.h"
+#include "data/prompt.h"
+#include "data/verification.h"
+#include "io/jsonl.h"
 #include "pipeline/run.h"
 #include "report/run_files.h"
 
@@ -35,8 +38,9 @@ void declare_negatives(CLI::App& app) {
       "filters and pairs. The result is a preference file (prompt, chosen, rejected) that TRL's DPOTrainer and others load as it is.\n\n"
       "  foil negatives -m MODEL -p gsm8k_train -o pairs.jsonl\n"
       "  foil negatives -m MODEL -p mine.jsonl -o pairs.jsonl --answer hash --steps 50 --set generator.optimizer.lr=1e-6\n"
-      "  foil negatives -m MODEL -p mine.jsonl -o pairs.jsonl --endpoint http://localhost:8000/v1     a server writes them, nothing is trained\n"
-      "Work is kept in OUTPUT.work; the same command goes on where it was cut.");
+      "  foil negatives -m MODEL -p mine.jsonl -o pairs.jsonl --endpoint http://localhost:8000/v1     a server writes them, no generator is trained\n"
+      "Without --prompt the model is asked for the form of --answer; a model that answers so of itself: --prompt '{problem}'. With a chat\n"
+      "template the pairs are conversational (messages). Work is kept in OUTPUT.work; the same command goes on where it was cut.");
   a->model.declare(app);
   app.add_option("-p,--problems", a->problems, "JSON Lines file or benchmark name")->required();
   app.add_option("-o,--output", a->output, "preference file to write")->required();
@@ -44,7 +48,7 @@ void declare_negatives(CLI::App& app) {
   app.add_option("-n,--samples", a->samples, "answers of each problem, from the model and from the generator");
   app.add_option("--steps", a->steps, "steps of reverse RL");
   app.add_option("--max-tokens", a->max_tokens, "longest answer");
-  app.add_option("--answer", a->answer, "form of the final answer: boxed, hash, tag or any");
+  app.add_option("--answer", a->answer, "form of the final answer, asked for where --prompt is not given: boxed, hash (#### 17), tag (<answer>17</answer>) or any");
   app.add_option("--reward-model", a->reward_model, "an existing reward model");
   app.add_option("--generator", a->generator, "an existing generator");
   a->endpoint.declare(app, "--endpoint", "it writes the wrong answers; no generator is trained");
@@ -53,8 +57,8 @@ void declare_negatives(CLI::App& app) {
   a->judge.declare(app, "--judge-endpoint", "it judges plausibility by the rubric");
   app.add_option("--judge-endpoint-model", a->judge_model, "the judge's name there");
   app.add_option("--seed", a->seed, "every random number follows from it");
-  app.add_option("--set", a->set, "any option of a recipe: section.name=value (repeatable); foil run --help")->take_all();
-  app.callback([a] {
+  app.add_option("--set", a->set, "any option of a recipe: section.name=value (repeatable); foil run --options lists them")->take_all();
+  app.callback([a, &app] {
     pipeline::Recipe recipe;
     recipe.name = "negatives", recipe.output = a->output + ".work", recipe.seed = a->seed;
     recipe.data.source = "files", recipe.data.train = a->problems, recipe.data.eval = {a->problems}, recipe.data.train_limit = a->limit, recipe.data.eval_limit = 1;
@@ -79,13 +83,21 @@ void declare_negatives(CLI::App& app) {
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);
     a->model.settle(!loaded.tokenizer->chat_template().empty());
     recipe.prompt = a->model.prompt;
+    if (!app.count("--prompt") && (a->answer == "boxed" || a->answer == "hash")) recipe.prompt.text = a->answer;  // the wordings of these names
     config::apply(set, recipe);
     const Processes processes;
     const auto folder = pipeline::run(recipe, "", {"", "negatives", "foil negatives", processes.ranks()}, [](size_t, size_t, const pipeline::Stage& stage, const std::string& state, double) {
       if (state == "running") std::fprintf(stderr, "%s: %s\n", stage.name.c_str(), stage.summary.c_str());
     });
     if (!processes.first()) return;
-    write_file(a->output, read_file(folder / report::pairs_file("plausible")));
+    auto pairs = read_jsonl<Pair>(folder / report::pairs_file("plausible"));
+    if (recipe.prompt.style == pipeline::PromptStyle::kChat) {  // a trainer lays the model's template over messages; over text it would begin it twice
+      const auto problems = read_jsonl<Problem>(folder / report::problems_file("train"));
+      const ProblemIndex index(problems);
+      const PromptMaker maker(recipe.prompt);
+      for (auto& p : pairs) p.prompt_messages = maker.messages(index.at(p.problem_id).problem);
+    }
+    write_jsonl(a->output, pairs);
     const pipeline::Manifest manifest(folder);
     const auto& facts = manifest.find("negatives")->facts;
     std::fprintf(stderr, "%s: %ld pairs (%ld candidates, %ld left after the filters)\n", a->output.c_str(), long(facts.at("pairs")), long(facts.at("plausible_candidates")),

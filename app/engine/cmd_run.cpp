@@ -6,6 +6,8 @@
 #include "app/engine/commands.h"
 #include "app/engine/processes.h"
 #include "app/terminal.h"
+#include "base/error.h"
+#include "config/options.h"
 #include "pipeline/run.h"
 #include "report/headline.h"
 #include "report/page.h"
@@ -18,7 +20,7 @@ namespace {
 struct RunArguments {
   std::string recipe, profile, from, until;
   std::vector<std::string> set;
-  bool dry_run = false, json = false;
+  bool dry_run = false, json = false, options = false;
 };
 
 void print_headline(const pipeline::Recipe& recipe, bool json) {
@@ -41,15 +43,23 @@ void declare_run(CLI::App& app) {
       "  foil run recipes/demo.yaml --dry-run               the plan, with memory and time\n"
       "  foil run recipes/demo.yaml --set rl.steps=20 --set output=runs/short\n"
       "  foil run recipes/demo.yaml --from generator        this stage and all after it again\n"
+      "  foil run --options                                 every option a recipe can set, explained, as a recipe of defaults\n"
       "  torchrun --nproc-per-node 8 --no-python foil run recipes/qwen2.5-7b-eight-gpu.yaml   processes that share every stage (srun, mpirun too)");
-  app.add_option("recipe", a->recipe, "the recipe")->required();
+  app.add_option("recipe", a->recipe, "the recipe");
   app.add_option("--set", a->set, "change one option: section.name=value (repeatable)")->take_all();
   app.add_option("--profile", a->profile, "lay one of the recipe's profiles over it");
   app.add_option("--from", a->from, "run this stage and all after it again");
   app.add_option("--until", a->until, "stop after this stage");
   app.add_flag("--dry-run", a->dry_run, "print the plan and do nothing");
+  app.add_flag("--options", a->options, "print every option, what it means and its value (in RECIPE, else the default) and do nothing");
   app.add_flag("--json", a->json, "the result table as JSON");
   app.callback([a] {
+    if (a->recipe.empty() && !a->options) throw UsageError("no recipe is named", "foil run", "foil run recipes/demo.yaml; foil run --options prints what a recipe can hold");
+    if (a->options) {
+      const auto recipe = a->recipe.empty() ? pipeline::Recipe{} : pipeline::load_recipe(a->recipe, a->set, a->profile);
+      std::printf("%s", config::commented_yaml(config::fields(recipe)).c_str());
+      return;
+    }
     const auto recipe = pipeline::load_recipe(a->recipe, a->set, a->profile);
     if (a->dry_run) {
       std::printf("%s", pipeline::plan_text(recipe).c_str());

@@ -50,7 +50,7 @@ void declare_kind(CLI::App& app, pipeline::StudyKind kind) {
         ->take_all();
   } else {
     const bool negatives = kind == pipeline::StudyKind::kNegatives;
-    app.add_option(negatives ? "--sources" : "--losses", a->only, negatives ? "only these: generator, rejection, temperature, weaker, perturbation, corruption" : "only these preference losses")
+    app.add_option(negatives ? "--sources" : "--losses", a->only, negatives ? "only these: generator, rejection, selected, temperature, weaker, perturbation, corruption" : "only these preference losses")
         ->delimiter(',');
   }
   app.add_option("--only-seeds", a->only_seeds, "run only these seeds: several processes, or machines that share the folder, can each take some")->delimiter(',');

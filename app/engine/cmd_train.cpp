@@ -66,9 +66,9 @@ class Work {
 };
 
 template <class Options>
-std::shared_ptr<TrainArguments<Options>> declare_common(CLI::App& app, const std::string& data_help) {
+std::shared_ptr<TrainArguments<Options>> declare_common(CLI::App& app, const std::string& data_help, bool with_prompt = true) {
   auto a = std::make_shared<TrainArguments<Options>>();
-  a->model.declare(app);
+  a->model.declare(app, with_prompt);
   app.add_option("-d,--data", a->data, data_help)->required();
   app.add_option("-o,--output", a->output, "model folder to write; OUTPUT.training keeps checkpoints and the log")->required();
   app.add_option("--seed", a->seed, "every random number follows from it");
@@ -85,7 +85,7 @@ void declare_train(CLI::App& app) {
   {
     auto a = declare_common<train::SftOptions>(*sft, "problems with a \"solution\": JSON Lines file or benchmark name");
     const auto given = std::make_shared<OptionFlags>();
-  given->add(*sft, a->options);
+    given->add(*sft, a->options);
     sft->callback([a, given] {
       given->read(a->options);
       const auto problems = load_problems({.source = a->data, .strip_annotations = false});
@@ -106,11 +106,11 @@ void declare_train(CLI::App& app) {
     rl->add_option("--scale-mean", scale->mean, "plausible: mean reward-model score of right answers");
     rl->add_option("--scale-deviation", scale->deviation, "plausible: its deviation");
     const auto reward = std::make_shared<OptionFlags>();
-  reward->add(*rl, a->reward);
+    reward->add(*rl, a->reward);
     const auto given = std::make_shared<OptionFlags>();
-  given->add(*rl, a->options);
+    given->add(*rl, a->options);
     const auto engine = std::make_shared<OptionFlags>();
-  engine->add(*rl, a->engine);
+    engine->add(*rl, a->engine);
     rl->callback([a, given, reward, engine, reward_model, scale] {
       given->read(a->options);
       reward->read(a->reward);
@@ -134,7 +134,7 @@ void declare_train(CLI::App& app) {
   {
     auto a = declare_common<train::RewardModelOptions>(*reward, "preference file: prompt, chosen, rejected");
     const auto given = std::make_shared<OptionFlags>();
-  given->add(*reward, a->options);
+    given->add(*reward, a->options);
     auto outside = std::make_shared<std::string>(), outside_problems = std::make_shared<std::string>();
     reward->add_option("--outside", *outside, "meta_rate: sample file of answers from outside the training distribution");
     reward->add_option("--outside-problems", *outside_problems, "their problems: JSON Lines file or benchmark name");
@@ -187,7 +187,7 @@ void declare_train(CLI::App& app) {
 
   auto* preference = app.add_subcommand("preference", "DPO and its kin on preference pairs, against the start weights as reference");
   {
-    auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected (more in rejected_more); or prompt, completion, label for kto and bco");
+    auto a = declare_common<train::PreferenceTrainOptions>(*preference, "preference file: prompt, chosen, rejected (more in rejected_more); or prompt, completion, label for kto and bco", false);
     const auto given = std::make_shared<OptionFlags>();
     given->add(*preference, a->options);
     auto data_options = std::make_shared<pipeline::PreferenceDataOptions>();

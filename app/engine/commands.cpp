@@ -11,7 +11,7 @@ std::vector<Command> commands() {
   return {
       {"run", "the whole method from a recipe", "", declare_run},
       {"negatives", "plausible wrong answers for your model and problems", "", declare_negatives},
-      {"study", "sources or objectives compared over several seeds", "", declare_study},
+      {"study", "sources of negatives, objectives or variants of a recipe, compared over seeds", "", declare_study},
       {"train", "one training stage", "", declare_train},
       {"generate", "sample answers", "", declare_generate},
       {"score", "rewards and verdicts for samples", "", declare_score},

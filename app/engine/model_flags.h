@@ -1,6 +1,7 @@
 // The flags every command with a model has: where it is, its precision and device, and how a problem becomes a prompt.
 #pragma once
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -27,6 +28,12 @@ struct ModelFlags {
     app.add_option("--shots", prompt.shots, "how many worked examples are shown");
     app.add_option("--system", prompt.system, "system message, with the model's chat template");
     app.add_option("--prompt-style", prompt_style, "chat: the model's chat template; template: --prompt as it stands; auto: chat where the model has a template");
+  }
+  // The last part of the path; a file's without its extension.
+  std::string name() const {
+    const std::filesystem::path p = std::filesystem::absolute(path).lexically_normal();
+    const auto last = p.has_filename() ? p.filename() : p.parent_path().filename();
+    return last.extension() == ".gguf" ? last.stem().string() : last.string();
   }
   void require(bool endpoint) const {
     if (path.empty() && !endpoint) throw UsageError("neither --model nor --endpoint is given", "", "name a model folder (-m MODEL) or a server (--endpoint http://localhost:8000/v1)");

@@ -7,6 +7,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace foil {
@@ -47,6 +48,9 @@ size_t checked_add(size_t a, size_t b, const std::string& where);
 
 // The candidate nearest to `word` by edit distance, "" if none is near: for "did you mean" hints.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
+
+// `text` as a message quotes it: its first `limit` bytes at most, no UTF-8 character cut in two, and "…" where something was left out.
+std::string shortened(std::string_view text, size_t limit);
 
 }  // namespace foil
 

@@ -217,28 +217,15 @@ std::string to_yaml(const OrderedJson& json) {
   return out.empty() ? "{}\n" : out;
 }
 
-std::string help_text(const std::vector<Field>& fields) {
-  size_t width = 0;
-  for (const Field& f : fields) width = std::max(width, f.path.size());
-  std::string out;
-  for (const Field& f : fields) {
-    if (f.type == "section") {
-      out += fmt::format("  {:<{}}  {}\n", f.path + ":", width, f.help);
-      continue;
-    }
-    out += fmt::format("  {:<{}}  {}  [{}{}]\n", f.path, width, f.help, f.type, f.default_text.empty() ? "" : ", default " + f.default_text);
-  }
-  return out;
-}
-
 std::string commented_yaml(const std::vector<Field>& fields) {
   std::string out;
   for (const Field& f : fields) {
     const auto dots = size_t(std::count(f.path.begin(), f.path.end(), '.'));
     const std::string margin(2 * dots, ' '), name = f.path.substr(f.path.rfind('.') == std::string::npos ? 0 : f.path.rfind('.') + 1);
+    const std::string choices = f.choices.empty() ? "" : fmt::format(" [{}]", fmt::join(f.choices, ", "));
     if (f.type == "section") out += fmt::format("{}{}:  # {}\n", margin, name, f.help);
-    else if (f.default_text.empty()) out += fmt::format("{}# {}:  ({}) {}\n", margin, name, f.type, f.help);
-    else out += fmt::format("{}{}: {}  # {}\n", margin, name, f.default_text, f.help);
+    else if (f.default_text.empty()) out += fmt::format("{}# {}:  ({}) {}{}\n", margin, name, f.type, f.help, choices);
+    else out += fmt::format("{}{}: {}  # {}{}\n", margin, name, f.default_text, f.help, choices);
   }
   return out;
 }

@@ -364,10 +364,7 @@ std::string to_yaml(const T& options) requires(detail::Struct<T>) {
   return to_yaml(detail::json_from(options));
 }
 
-// One line a field: "  optimizer.lr   number = 0.001   step size".
-std::string help_text(const std::vector<Field>& fields);
-
-// The defaults as a commented YAML file a user can start from.
+// The values as a commented YAML file a user can start from; a comment names the choices.
 std::string commented_yaml(const std::vector<Field>& fields);
 
 }  // namespace foil::config

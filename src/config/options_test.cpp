@@ -216,9 +216,11 @@ TEST(Fields, ListNamesFlagsTypesAndDefaults) {
   EXPECT_EQ(by_path.at("a.lr").default_text, "0.001");
   EXPECT_THAT(by_path.at("b.shape").choices, testing::ElementsAre("cosine", "linear"));
   EXPECT_TRUE(by_path.at("fast").is_bool);
-  EXPECT_THAT(help_text(list), testing::HasSubstr("  group_size  completions per problem  [integer, default 8]\n"));
+  const std::string commented = commented_yaml(list);
+  EXPECT_THAT(commented, testing::HasSubstr("group_size: 8  # completions per problem\n"));
+  EXPECT_THAT(commented, testing::HasSubstr("[cosine, linear]\n"));
   Two again;
-  read(parse_yaml(commented_yaml(list), "commented"), again);
+  read(parse_yaml(commented, "commented"), again);
 }
 
 TEST(SectionsTest, UnreadSectionsAreRefused) {

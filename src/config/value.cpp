@@ -157,7 +157,7 @@ Value* Value::find(std::string_view key) { return const_cast<Value*>(std::as_con
 std::string Value::describe() const {
   switch (kind) {
     case Kind::kNull: return "nothing (null)";
-    case Kind::kScalar: return text.size() > 60 ? fmt::format("\"{}...\"", text.substr(0, 57)) : fmt::format("\"{}\"", text);
+    case Kind::kScalar: return fmt::format("\"{}\"", shortened(text, 60));
     case Kind::kList: return items.size() == 1 ? "a list of 1 value" : fmt::format("a list of {} values", items.size());
     case Kind::kMap: {
       std::string keys;

@@ -129,11 +129,11 @@ class Checker {
     } else if (options_.read_answers) {
       const auto gold = verify::parse_gold(p.answer);
       if (!gold.readable())
-        report("answer", "unreadable_answer", fmt::format("the verifier cannot read \"{}\": {}", p.answer.substr(0, 80), gold.problem()), Severity::kWarning);
+        report("answer", "unreadable_answer", fmt::format("the verifier cannot read \"{}\": {}", shortened(p.answer, 80), gold.problem()), Severity::kWarning);
       else if (p.solution) {
         const auto verdict = verify::check(gold, *p.solution);
         if (verdict.outcome == verify::Outcome::kWrong)
-          report("solution", "solution_disagrees", fmt::format("the solution ends in \"{}\", the answer is \"{}\"", verdict.answer_text.substr(0, 80), p.answer.substr(0, 80)), Severity::kWarning);
+          report("solution", "solution_disagrees", fmt::format("the solution ends in \"{}\", the answer is \"{}\"", shortened(verdict.answer_text, 80), shortened(p.answer, 80)), Severity::kWarning);
       }
     }
     const std::string key = folded(p.problem);

@@ -91,7 +91,7 @@ std::string text_of(const Json& v, const std::string& field) {
   if (v.is_string()) return v.get<std::string>();
   if (v.is_number()) return v.dump();
   if (v.is_array() && v.size() == 1) return text_of(v[0], field);  // ["18"], as some sets hold single answers
-  throw Error(fmt::format("field \"{}\": expected text, found {}", field, v.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80)));
+  throw Error(fmt::format("field \"{}\": expected text, found {}", field, shortened(v.dump(-1, ' ', false, Json::error_handler_t::replace), 80)));
 }
 
 std::string trimmed(std::string text) {

@@ -7,7 +7,7 @@ namespace foil {
 namespace {
 
 [[noreturn]] void bad(const char* field, const char* expected, const Json& found) {
-  throw Error(fmt::format("field \"{}\": expected {}, found {}", field, expected, found.dump().substr(0, 80)));
+  throw Error(fmt::format("field \"{}\": expected {}, found {}", field, expected, shortened(found.dump(), 80)));
 }
 
 const Json& need(const Json& j, const char* field) {

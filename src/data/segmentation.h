@@ -1,4 +1,4 @@
-// Cutting a worked solution into steps, for step values and step rewards (METHODS §6). A step never splits a formula.
+// Cutting a worked solution into steps, for step values and step rewards. A step never splits a formula.
 #pragma once
 #include <string>
 #include <string_view>

@@ -103,7 +103,7 @@ struct Ranks::Group {
     } catch (const std::exception&) {
       missing = fmt::format("; the store at {}:{}, which rank 0 or the launcher serves, does not answer", place.address, place.port);
     }
-    if (missing.empty()) missing = "; all ranks had come there: the connection broke (" + reason.substr(0, 200) + ")";
+    if (missing.empty()) missing = "; all ranks had come there: the connection broke (" + shortened(reason, 200) + ")";
     if (!silent.empty()) missing = "; " + silent + missing;
     throw Error(fmt::format("rank {} of {} waited in vain at \"{}\"{}", place.rank, place.size, what, missing),
                 "", "look at the messages of the ranks named; all must run the same command on the same data. The run goes on from its last checkpoint");

@@ -1,5 +1,6 @@
 #include "endpoint/json_chat.h"
 
+#include "base/error.h"
 #include "endpoint/generator.h"
 
 namespace foil::endpoint {
@@ -83,7 +84,7 @@ Json JsonChat::ask(std::vector<Message> messages, const std::vector<std::string>
     Json found = find_object(text, keys);
     wrong = found.is_null() ? "the reply holds no JSON object with the keys " + names : check ? check(found) : "";
     if (wrong.empty()) return found;
-    messages.push_back({"assistant", text.substr(0, 4000)});
+    messages.push_back({"assistant", shortened(text, 4000)});
     messages.push_back({"user", fmt::format("That cannot be used: {}. Reply with one JSON object with the keys {} and nothing else.", wrong, names)});
   }
   throw EndpointError(Failure::kNonsense, fmt::format("{} replies and none that can be used; the last: {}", options_.attempts, wrong), client_.describe(),

@@ -1,5 +1,6 @@
 #include "nn/kept_activations.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -7,6 +8,7 @@
 #include "nn/kv_cache.h"
 #include "nn/logprob.h"
 #include "nn/packed_decoder.h"
+#include "nn/paged_attention.h"
 
 namespace foil::nn {
 
@@ -49,6 +51,7 @@ static const std::vector<Group>& groups() {
 static void decode(const Transformer& m, KeptActivations& kept) {
   const PackedDecoder decoder(m);
   ASSERT_TRUE(decoder.packed());
+  const int threads = at::get_num_threads();
   constexpr int64_t kBlock = 4;
   KvCache cache(m.config(), 200, kBlock, at::kCPU, at::kFloat);
   struct Run {
@@ -58,6 +61,7 @@ static void decode(const Transformer& m, KeptActivations& kept) {
   };
   std::vector<Run> runs;
   int32_t next = 0;
+  int64_t most_shared = 0;
   const auto step = [&](const std::vector<const Run*>& which, int64_t at) {  // at < 0: the prompts
     StepBatch batch;
     std::vector<int64_t> ids, positions;
@@ -73,13 +77,16 @@ static void decode(const Transformer& m, KeptActivations& kept) {
     batch.tokens = at::tensor(ids, at::kLong), batch.positions = at::tensor(positions, at::kLong);
     const auto places = kept.add(texts);
     ASSERT_EQ(places.size(), ids.size());
+    for (const auto& job : attention_jobs(batch, 4, 2, at::get_num_threads())) most_shared = std::max(most_shared, job.shared);
     decoder.step(batch, cache, &kept, places);
   };
-  // Every sample has blocks of its own, and so its prompt is run for each; kept once.
+  // The prompt is run for each sample, kept once. Its full blocks are those of the first one's, read by one job for two samples.
+  at::set_num_threads(1);  // with more, every thread has jobs enough without sharing
   for (const Group& g : groups())
     for (size_t s = 0; s < g.samples.size(); ++s) {
       Run r{&g, int64_t(s), {}};
-      for (size_t b = 0; b * kBlock < g.prompt.size() + g.samples[s].size() + kBlock; ++b) r.blocks.push_back(next++);
+      if (s > 0) r.blocks.assign(runs[runs.size() - s].blocks.begin(), runs[runs.size() - s].blocks.begin() + ptrdiff_t(g.prompt.size() / kBlock));
+      while (r.blocks.size() * kBlock < g.prompt.size() + g.samples[s].size() + kBlock) r.blocks.push_back(next++);
       runs.push_back(r);
     }
   std::vector<const Run*> all;
@@ -92,6 +99,8 @@ static void decode(const Transformer& m, KeptActivations& kept) {
     if (left.empty()) break;
     step(left, at);
   }
+  at::set_num_threads(threads);
+  EXPECT_EQ(most_shared, 37 / kBlock);
 }
 
 struct Packed {

@@ -16,7 +16,7 @@ static constexpr int64_t kRowJob = 8;                     // rows of the phases 
 static constexpr int64_t kSerialWork = int64_t{1} << 23;  // multiply-adds below which one thread is done before two have met often enough
 
 // Memory touched for the first time is dear, the more so in a virtual machine: a huge page, which may hold a whole matrix, is got by the one
-// thread that meets it first. Here all threads get pages at once.
+// thread that meets it first. Here all threads get pages at once. Where pages are small this does little, and packing touches the rest.
 static void touch(const at::Tensor& memory) {
   constexpr int64_t kHugePage = int64_t{2} << 20;
   auto* bytes = memory.mutable_data_ptr<uint8_t>();
@@ -41,7 +41,7 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
   matrices.push_back(decoder.output);
   std::vector<bool> bf16;
   int64_t bytes = 0, used = 0;
-  for (const at::Tensor& w : matrices) bf16.push_back(PackedMatrix::bf16_holds(w)), bytes += PackedMatrix::bytes(w, bf16.back());
+  for (const at::Tensor& w : matrices) bf16.push_back(PackedMatrix::bf16_holds(w)), bytes += PackedMatrix::bytes_for(w, bf16.back());
   const at::Tensor memory = at::empty({bytes}, at::kByte);
   touch(memory);
   size_t next = 0;
@@ -50,6 +50,7 @@ PackedDecoder::PackedDecoder(const Transformer& model) : model_(model) {
     layers_.push_back({wide(l.input_norm), wide(l.post_norm), wide(l.qkv_bias), wide(l.o_bias), wide(l.q_norm), wide(l.k_norm), pack(l.qkv), pack(l.o),
                        pack(l.gate), pack(l.up), pack(l.down)});
   output_ = pack(decoder.output);
+  FOIL_CHECK(used == bytes);
 }
 
 PackedDecoder::~PackedDecoder() = default;

@@ -28,7 +28,7 @@ bool PackedMatrix::bf16_holds(const at::Tensor& weight) {
   return exact;
 }
 
-int64_t PackedMatrix::bytes(const at::Tensor& w, bool bf16) {
+int64_t PackedMatrix::bytes_for(const at::Tensor& w, bool bf16) {
   const int64_t panels = (w.size(0) + Panels::kWidth - 1) / Panels::kWidth, size = tiles::available() ? tiles::panel_size(w.size(1)) : w.size(1) * Panels::kWidth;
   return (panels * size * int64_t(bf16 ? sizeof(uint16_t) : sizeof(float)) + 63) / 64 * 64;
 }

@@ -1,4 +1,4 @@
-// A weight matrix of a decoder, packed: in bf16 where that holds every weight exactly, else in f32; panels for the machine's vectors
+// A weight matrix of a decoder, packed in bf16 or f32; panels for the machine's vectors
 // (nn/panels.h) or, where the processor has AMX, for its tiles (nn/tiles.h).
 //
 // A product has two phases: rows are made ready (split into bf16 parts for tiles; nothing else has work there), then multiplied.
@@ -21,11 +21,12 @@ class PackedMatrix {
   };
 
   PackedMatrix() = default;
-  // x · wᵀ, w [N, K] of any floating type on the CPU, kept in bf16 where that holds every weight exactly. Takes its bytes from `memory`
-  // [bytes] at `used`, which moves on: all matrices of a model in one piece lie on huge pages, and reading them runs on from one to the next.
+  // x · wᵀ, w [N, K] of any floating type on the CPU. bf16: only the upper halves of its f32 are kept, for a w that bf16_holds(). Takes
+  // bytes_for(w, bf16) of `memory` [bytes] at `used`, which moves on: all matrices of a model in one piece lie on huge pages, and reading
+  // them runs on from one to the next.
   PackedMatrix(const at::Tensor& w, bool bf16, const at::Tensor& memory, int64_t& used);
-  static bool bf16_holds(const at::Tensor& w);
-  static int64_t bytes(const at::Tensor& w, bool bf16);      // that it takes, a multiple of 64
+  static bool bf16_holds(const at::Tensor& w);               // whether bf16 holds every weight exactly
+  static int64_t bytes_for(const at::Tensor& w, bool bf16);  // a multiple of 64
   static int64_t split_halves(int64_t rows, int64_t depth);  // uint16s of the buffer for ready()
 
   bool defined() const { return panels_.defined() || tiles_.defined(); }

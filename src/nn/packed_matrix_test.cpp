@@ -12,7 +12,7 @@ namespace {
 
 PackedMatrix pack(const at::Tensor& w) {
   const bool bf16 = PackedMatrix::bf16_holds(w);
-  const at::Tensor memory = at::empty({PackedMatrix::bytes(w, bf16)}, at::kByte);
+  const at::Tensor memory = at::empty({PackedMatrix::bytes_for(w, bf16)}, at::kByte);
   int64_t used = 0;
   PackedMatrix out(w, bf16, memory, used);
   EXPECT_LE(used, memory.numel());

@@ -94,7 +94,10 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
     return buffer.data();
   };
   int64_t longest = 0;
-  for (const auto* s : job.sequences) longest = std::max(longest, s->context + job.first + job.rows);
+  for (const auto* s : job.sequences) {
+    longest = std::max(longest, s->context + job.first + job.rows);
+    FOIL_CHECK(common <= s->context, "{} tokens in shared blocks, a context of {}", common, s->context);
+  }
   // The queries of one product: the heads of the group of one row of each sequence (decode), or a block of rows of one head (prefill).
   const int64_t each = decoding ? group : job.rows, m = each * int64_t(job.sequences.size()), width = (longest + bt - 1) / bt * bt;
   float* scores = room(scratch.scores, m * width);

@@ -37,12 +37,14 @@ struct PagedLayer {
 void write_token(const PagedLayer& layer, const StepBatch::Sequence& sequence, int64_t token, const float* k, const float* v);
 
 // The heads of one kv head, for queries [first, first + rows) of the new tokens of one sequence, or for the one new token each of several
-// whose tables begin with the same `shared` blocks (samples of one prompt): those are read once for all of them.
+// whose tables begin with the same `shared` blocks (samples of one prompt; 0 where there is one sequence): those are read once for all of them.
 struct AttentionJob {
   std::vector<const StepBatch::Sequence*> sequences;
   int64_t shared, kv_head, first, rows;
 };
-std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads);  // the dearest first
+// The dearest first. They point into `batch`. `threads` decides how many sequences share a job, and so changes no bit of a result.
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads);
+// Buffers of one thread; they grow, and hold nothing between calls.
 struct AttentionScratch {
   std::vector<float> scores, queries, results;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <memory>
 
 #include "base/error.h"
 #include "nn/kernels.h"
@@ -15,8 +16,9 @@ namespace {
 
 constexpr int64_t kDepth = 1024;            // k steps of a panel that stay in the cache
 constexpr int64_t kLeftBytes = 256 << 10;   // of x that stay in the cache while panels pass by
-constexpr int64_t kStrip = 48;              // rows of a transposed product a thread takes at a time
-constexpr int64_t kTokens = 96;             // k steps of a transposed product at a time
+constexpr int64_t kTokens = 128;            // k steps of a transposed product at a time
+constexpr int64_t kStrip = 144;             // rows, and panels, of its result that stay in the cache meanwhile
+constexpr int64_t kStripPanels = 9;
 
 at::Tensor as_float(const at::Tensor& w) {
   FOIL_CHECK(w.dim() == 2 && w.is_cpu());
@@ -163,14 +165,17 @@ at::Tensor Panels::transposed_product(const at::Tensor& a) const {
   if (rows_ == 0) return out.zero_();
   const float* ap = a.const_data_ptr<float>();
   float* op = out.mutable_data_ptr<float>();
+  // Blocks of the result, equal ones, and some for every thread.
+  const int64_t blocks = (count() + kStripPanels - 1) / kStripPanels, panels = (count() + blocks - 1) / blocks;
+  const int64_t strips = std::max((out_rows + kStrip - 1) / kStrip, std::min(out_rows / 48, 2 * at::get_num_threads() / blocks)), rows = ((out_rows + strips - 1) / strips + 11) / 12 * 12;
   Team::run([&](Team& team) {
-    alignas(64) float strip[kTokens * kStrip];  // steps of a apart, its rows would fall on the same lines of the cache
-    team.share((out_rows + kStrip - 1) / kStrip, [&](int64_t job) {
-      const int64_t i = job * kStrip, width = std::min(kStrip, out_rows - i);
+    const std::unique_ptr<float[]> strip(new float[size_t(kTokens * rows)]);  // steps of a apart, its rows would fall on the same lines of the cache
+    share_panels(team, out_rows, rows, blocks, [&](int64_t i, int64_t last, int64_t block) {
+      const int64_t width = last - i, first = block * panels;
       for (int64_t t = 0; t < rows_; t += kTokens) {
         const int64_t tokens = std::min(kTokens, rows_ - t);
-        for (int64_t k = 0; k < tokens; ++k) std::memcpy(strip + k * kStrip, ap + (t + k) * out_rows + i, size_t(width) * sizeof(float));
-        multiply_rows(t, t + tokens, 0, count(), width, strip, 1, kStrip, op + i * columns_, columns_, t > 0);
+        for (int64_t k = 0; k < tokens; ++k) std::memcpy(strip.get() + k * rows, ap + (t + k) * out_rows + i, size_t(width) * sizeof(float));
+        multiply_rows(t, t + tokens, first, std::min(panels, count() - first), width, strip.get(), 1, rows, op + i * columns_ + first * kWidth, columns_, t > 0);
       }
     });
   }, out_rows * rows_ * columns_ < kSerialWork);

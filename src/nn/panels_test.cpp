@@ -1,8 +1,9 @@
 #include "nn/panels.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "nn/kernels.h"
+#include <tuple>
 
 namespace foil::nn {
 
@@ -35,6 +36,24 @@ TEST(Panels, CompactGivesTheSameBits) {
       for (const int64_t rows : {1, 3, 8, 9, 40}) EXPECT_TRUE(at::equal(compact.linear(x.slice(0, 0, rows)), wide.linear(x.slice(0, 0, rows)))) << k << " " << rows;
     }
   }
+}
+
+// Results of one and of several blocks, rows and panels that do not fill them, whatever the threads.
+TEST(Panels, TransposedProductEqualsF64AndDoesNotDependOnTheThreads) {
+  at::manual_seed(3);
+  const int threads = at::get_num_threads();
+  for (const auto& [k, rows, columns] : {std::tuple{5, 7, 3}, {97, 50, 64}, {200, 300, 320}, {130, 601, 70}, {64, 96, 1000}}) {
+    const at::Tensor a = at::randn({k, rows}), b = at::randn({k, columns});
+    const Panels panels = Panels::of(b);
+    const at::Tensor product = panels.transposed_product(a);
+    EXPECT_TRUE(at::allclose(product.to(at::kDouble), a.to(at::kDouble).t().mm(b.to(at::kDouble)), 1e-4, 1e-3)) << rows << " " << columns;
+    for (const int other : {1, 2, 5}) {
+      at::set_num_threads(other);
+      EXPECT_TRUE(at::equal(panels.transposed_product(a), product)) << rows << " " << columns << ", " << other << " threads";
+    }
+    at::set_num_threads(threads);
+  }
+  EXPECT_TRUE(at::equal(Panels::of(at::randn({0, 40})).transposed_product(at::randn({0, 30})), at::zeros({30, 40})));
 }
 
 }  // namespace foil::nn

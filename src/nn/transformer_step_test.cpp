@@ -1,8 +1,12 @@
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "nn/decoder.h"
 #include "nn/kv_cache.h"
 #include "nn/packed_decoder.h"
+#include "nn/paged_attention.h"
 #include "nn/transformer.h"
 
 namespace foil::nn {
@@ -41,6 +45,15 @@ at::Tensor feed(const Decoder& model, KvCache& cache, std::vector<std::pair<Curs
   batch.tokens = at::tensor(tokens, at::kLong), batch.positions = at::tensor(positions, at::kLong);
   return model.step(batch, cache);
 }
+
+class Threads {  // so many while it lives
+ public:
+  explicit Threads(int n) : before_(at::get_num_threads()) { at::set_num_threads(n); }
+  ~Threads() { at::set_num_threads(before_); }
+
+ private:
+  int before_;
+};
 
 enum class Way { kPlain, kPacked, kBf16Cache, kFixedShapes };  // the last two: what runs on an accelerator
 class Steps : public testing::TestWithParam<std::tuple<const char*, Way>> {};
@@ -118,15 +131,24 @@ TEST(Step, SamplesOfOnePromptDoNotDependOnEachOther) {
     for (int i = 0; i < 8; ++i) {
       std::vector<std::pair<Cursor*, int64_t>> pieces;
       for (size_t s = 0; s < all.size(); ++s)
-        if (i != 5 || s % 2 == 0) pieces.push_back({&all[s], 1});  // some fall behind: lengths differ within a job
-      h = feed(decoder, cache, pieces);
+        if (i != 5 || samples[s] % 2 == 0) pieces.push_back({&all[s], 1});  // odd ones fall behind: lengths differ within a job
+      if (!pieces.empty()) h = feed(decoder, cache, pieces);
     }
     return h.clone();
   };
+  const Threads two(2);  // with more, every thread has jobs enough without sharing
+  StepBatch batch;
   std::vector<int> samples;
-  for (int i = 0; i < 20; ++i) samples.push_back(i);
+  for (int i = 0; i < 20; ++i) samples.push_back(i), batch.sequences.push_back({i, i + 1, 10, {2, 0, int32_t(90 - i)}});
+  const auto jobs = attention_jobs(batch, 4, 2, 2);
+  EXPECT_TRUE(std::any_of(jobs.begin(), jobs.end(), [](const AttentionJob& j) { return j.sequences.size() > 1 && j.shared == 2; }));
   const at::Tensor together = run(samples);
-  for (const int sample : {0, 6, 18}) EXPECT_TRUE(at::equal(together[sample], run({sample})[0])) << sample;
+  for (const int sample : {0, 1, 6, 9, 18, 19}) {
+    EXPECT_TRUE(at::equal(together[sample], run({sample})[0])) << sample;
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < (sample % 2 ? 17 : 18); ++i) tokens.push_back(token(sample, i));
+    EXPECT_TRUE(at::allclose(together[sample], uncached(model, tokens)[-1], 1e-4, 1e-4)) << sample;
+  }
 }
 
 }  // namespace foil::nn

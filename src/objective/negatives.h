@@ -2,7 +2,7 @@
 //
 // More negatives say more, and more often lie. With p the chance that the chosen answer is right and q that a negative is wrong, all K + 1
 // labels hold with R(K) = p·q^K; I(K) is how much the present model has still to learn from such an example; effectiveness
-// v(K) = I(K) · max(0, 2 R(K) − 1). The form of v follows METHODS §8 and is unverified against the paper's own.
+// v(K) = I(K) · max(0, 2 R(K) − 1). The form of v is unverified against the paper's own (docs/methods.md).
 #pragma once
 #include <ATen/ATen.h>
 

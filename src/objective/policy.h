@@ -113,7 +113,7 @@ PolicyResult policy_loss(const PolicyBatch& batch, const PolicyLossOptions& opti
 // k3 = exp(ref − pol) − (ref − pol) − 1 (Schulman 2020), [R] → [R], unreduced, ≥ 0; gradient flows to logprob.
 at::Tensor k3_kl(const at::Tensor& logprob, const at::Tensor& reference_logprob);
 
-// min(exp(old − sampler), C), [R], detached: truncated importance weight (Yao et al. 2025; METHODS §3).
+// min(exp(old − sampler), C), [R], detached: truncated importance weight (Yao et al. 2025; docs/methods.md, "Policy losses").
 at::Tensor truncated_importance(const at::Tensor& old_logprob, const at::Tensor& sampler_logprob, double cap);
 
 // Token values whose gradient is that of the entropy H, [R]. When `entropy` carries a gradient it is returned as it is.

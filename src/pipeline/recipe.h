@@ -269,7 +269,7 @@ struct NegativesSection {
   PairOptions pairs;
   template <class V>
   void visit(V& v) {
-    v("source", source, "generator: reverse RL; rejection: the policy's own wrong answers; temperature: the policy sampled hot; weaker: a weaker model; perturbation: errors planted by rule; corruption: a model told to spoil a right answer");
+    v("source", source, "generator: reverse RL; rejection: the policy's own wrong answers; selected: the most plausible of those, by the generator's reward; temperature: the policy sampled hot; weaker: a weaker model; perturbation: errors planted by rule; corruption: a model told to spoil a right answer");
     v.group("sources", sources, "options of single sources");
     v.group("sampling", sampling, "how the generator is sampled");
     v.group("pairs", pairs, "which negatives are paired, and how");

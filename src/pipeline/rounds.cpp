@@ -49,7 +49,7 @@ void round_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
     out.push_back({name, fmt::format("round {}: samples, generator, negatives and preference training of the policy so far", round), {round == 2 ? "dpo_plausible" : fmt::format("round_{}", round - 1), "data"},
                    {report::eval_file(name), round_model(round)}, "",
                    {options_json(r.policy_samples), options_json(r.reward_model), options_json(r.generator), options_json(r.negatives), options_json(r.preference_data), options_json(r.preference),
-                    options_json(r.views), options_json(r.eval), options_json(r.prompt), options_json(r.engine), options_json(r.model)},
+                    options_json(r.views), options_json(r.eval), options_json(r.prompt), options_json(r.model)},
                    {}, [round](StageRun& run) { round_stage(run, round); }, fmt::format("rounds/{}", round)});
     evaluated.push_back(name);
   }

@@ -11,6 +11,7 @@
 #include "pipeline/manifest.h"
 #include "pipeline/recipe.h"
 #include "pipeline/workbench.h"
+#include "train/checkpoint.h"
 
 namespace foil::pipeline {
 
@@ -42,10 +43,10 @@ struct StageRun {
   std::string own(const std::string& relative) const { return ranks ? relative + fmt::format(".rank{}", ranks->rank()) : relative; }
 };
 
-// The options of a section as they stand in a stage's key.
+// The options of a section as they stand in a stage's key. The section `engine` stands in none: samples do not depend on it.
 template <class T>
 nlohmann::json options_json(const T& options) {
-  return nlohmann::json::parse(config::to_json(options).dump());
+  return train::lasting_options(nlohmann::json::parse(config::to_json(options).dump()));
 }
 
 struct Stage {

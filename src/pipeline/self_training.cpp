@@ -237,7 +237,7 @@ void best_round(StageRun& run) {
 void self_training_stages(const Recipe& r, std::vector<Stage>& out) {
   const SelfTrainingSection& s = r.self_training;
   if (!s.enabled) return;
-  const Json key = {options_json(s), options_json(r.prompt), options_json(r.model), options_json(r.engine)};
+  const Json key = {options_json(s), options_json(r.prompt), options_json(r.model)};
   std::string before = s.base == "start" ? "model" : s.base;
   for (int64_t round = 1; round <= s.rounds; ++round) {
     const std::string at = fmt::format("self{}_", round), of = fmt::format("round {} of self-training: ", round);

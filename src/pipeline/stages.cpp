@@ -508,7 +508,7 @@ void keep_goals(const std::vector<std::string>& goals, std::vector<Stage>& list)
 std::vector<Stage> stages(const Recipe& r) {
   using report::model_folder;
   std::vector<Stage> out;
-  const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
+  const Json prompt = options_json(r.prompt), model = options_json(r.model);
   auto used = [](const std::string& use) { return use.empty() ? std::vector<fs::path>{} : std::vector<fs::path>{use}; };
   auto joined = [](std::vector<fs::path> a, const std::vector<fs::path>& b) {
     a.insert(a.end(), b.begin(), b.end());
@@ -527,9 +527,9 @@ std::vector<Stage> stages(const Recipe& r) {
   out.push_back({"sft", "supervised start on worked solutions", {"data", "model"}, {model_folder("sft")},
                  !r.sft.enabled ? "disabled" : replaced(r.sft.use), {options_json(r.sft), prompt, model}, used(r.sft.use), sft});
   out.push_back({"rl", "RL with verifiable rewards: the policy", {"sft"}, {model_folder("rl")}, !r.rl.enabled ? "disabled" : replaced(r.rl.use),
-                 {options_json(r.rl), prompt, model, engine}, joined(used(r.rl.use), joined(used(r.rl.train.replay), used(r.rl.train.inject == "solutions" ? "" : r.rl.train.inject))), rl});
+                 {options_json(r.rl), prompt, model}, joined(used(r.rl.use), joined(used(r.rl.train.replay), used(r.rl.train.inject == "solutions" ? "" : r.rl.train.inject))), rl});
   out.push_back({"policy_samples", r.policy_samples.use.empty() ? "the policy's right and wrong answers" : "the right and wrong answers of " + r.policy_samples.use, {"rl", "data"}, {report::samples_file("policy")}, "",
-                 {options_json(r.policy_samples), prompt, engine}, used(r.policy_samples.use), policy_samples});
+                 {options_json(r.policy_samples), prompt}, used(r.policy_samples.use), policy_samples});
   const bool rm_made = r.reward_model.enabled && r.reward_model.use.empty();
   out.push_back({"reward_model", rm_made ? "reward model on right and wrong answers" : "scores of the given reward model", {"policy_samples"},
                  rm_made ? std::vector<std::string>{model_folder("reward"), report::samples_file("policy")} : std::vector<std::string>{report::samples_file("policy")},
@@ -546,10 +546,10 @@ std::vector<Stage> stages(const Recipe& r) {
     out.push_back({"warm_start", "supervised start of the generator on wrong answers", {"rl", "policy_samples"}, {model_folder("warm_start")},
                    !no_generator.empty() ? no_generator : replaced(r.generator.use), {options_json(r.generator.warm_start), prompt, model}, {}, warm_start});
   out.push_back({"generator", "reverse RL: a generator of plausible wrong answers", warm ? std::vector<std::string>{"rl", "reward_model", "warm_start"} : std::vector<std::string>{"rl", "reward_model"}, {model_folder("generator")},
-                 !no_generator.empty() ? no_generator : replaced(r.generator.use), {options_json(r.generator), prompt, model, engine},
+                 !no_generator.empty() ? no_generator : replaced(r.generator.use), {options_json(r.generator), prompt, model},
                  used(r.generator.use), generator});
   out.push_back({"negatives", "sampling, filtering and pairing negatives", {"generator", "policy_samples", "reward_model"},
-                 {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt, engine},
+                 {report::samples_file("generator"), report::pairs_file("plausible"), report::pairs_file("rejection")}, "", {options_json(r.negatives), prompt},
                  r.negatives.sampling.use.empty() ? source_inputs(r, r.negatives.source) : used(r.negatives.sampling.use), negatives});
   if (r.generator.judge.kind == JudgeKind::kModel && r.generator.judge.model.empty())
     for (auto& stage : out)
@@ -559,7 +559,7 @@ std::vector<Stage> stages(const Recipe& r) {
                    {"negatives"}, {model_folder(std::string("dpo_") + name)}, "", {preference_json(r, r.preference), model}, {}, [name](StageRun& run) { dpo(run, name); }});
   std::vector<std::string> evaluated;
   auto evaluate = [&](const std::string& policy, const std::string& need) {
-    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt, engine}, {},
+    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {report::eval_file(policy)}, "", {options_json(r.eval), prompt}, {},
                    [policy](StageRun& run) { evaluate_stage(run, policy, run.model(policy), run.recipe.eval); }});
     evaluated.push_back("eval_" + policy);
   };

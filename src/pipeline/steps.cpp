@@ -172,7 +172,7 @@ void step_stages(const Recipe& r, std::vector<Stage>& out) {
   StepsSection labelling = r.steps;
   labelling.policy = StepsSection{}.policy, labelling.process_reward = {};  // what is learned from the labels changes none
   Stage stage{"steps", r.steps.labels == StepLabels::kValues ? "what each step is worth, by rollouts from its prefix" : "which steps are right, by consensus", {"rl", "policy_samples"},
-              {report::samples_file("steps"), report::pairs_file("steps")}, "", {options_json(labelling), options_json(r.prompt), options_json(r.engine)}, {}, steps};
+              {report::samples_file("steps"), report::pairs_file("steps")}, "", {options_json(labelling), options_json(r.prompt)}, {}, steps};
   if (r.steps.labels == StepLabels::kConsensus && r.steps.process == ProcessScores::kRewardModel && r.steps.process_model.empty()) stage.needs.push_back("reward_model");
   if (r.steps.labels == StepLabels::kConsensus && r.steps.judge.from == Answers::kModel && r.steps.judge.model.empty()) stage.needs.push_back("model");
   for (const auto& file : {r.steps.sampling.use, r.steps.judge.model, r.steps.judge.request, r.steps.process_model})

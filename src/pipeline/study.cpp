@@ -195,21 +195,21 @@ bool study_needs_generator(const Recipe& r) {
 
 void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::string>& evaluated) {
   using report::model_folder, report::pairs_file, report::samples_file;
-  const Json prompt = options_json(r.prompt), model = options_json(r.model), engine = options_json(r.engine);
+  const Json prompt = options_json(r.prompt), model = options_json(r.model);
   std::set<NegativeSource> made(r.study.sources.begin(), r.study.sources.end());
   if (!r.study.losses.empty()) made.insert(r.study.loss_source);
   if (variants_share(r, true)) made.insert(NegativeSource::kGenerator);
   for (const auto source : made) {
     const std::string name = name_of(source);
     Stage stage{"negatives_" + name, "negatives: " + std::string(info(source).summary), info(source).needs, {samples_file(name), pairs_file("all_" + name)}, "",
-                {options_json(r.negatives.sources), options_json(r.negatives.sampling), options_json(r.negatives.pairs), options_json(r.generator.reward), prompt, engine}, {},
+                {options_json(r.negatives.sources), options_json(r.negatives.sampling), options_json(r.negatives.pairs), options_json(r.generator.reward), prompt}, {},
                 [source](StageRun& run) { source_stage(run, source); }};
     stage.needs.push_back("policy_samples"), stage.needs.push_back("reward_model");
     stage.inputs = source_inputs(r, source);
     out.push_back(stage);
   }
   auto evaluate = [&](const std::string& policy, const std::string& need, const std::string& stands, const EvalSection& section, int64_t problems) {
-    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {evaluation_file(policy, problems)}, "", {options_json(section), problems, prompt, engine}, {},
+    out.push_back({"eval_" + policy, "evaluating " + policy, {need, "data"}, {evaluation_file(policy, problems)}, "", {options_json(section), problems, prompt}, {},
                    [=](StageRun& run) { evaluate_stage(run, policy, run.model(stands), section, problems); }});
     evaluated.push_back("eval_" + policy);
   };
@@ -237,7 +237,7 @@ void study_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::str
   for (const auto policy : r.study.policies) {
     const std::string to = "policy_" + name_of(policy);
     const auto options = with_objective(r, policy);
-    out.push_back({"train_" + to, "RL with the objective " + name_of(policy), {"sft"}, {model_folder(to)}, "", {options_json(options), options_json(r.rl.reward), prompt, model, engine}, {},
+    out.push_back({"train_" + to, "RL with the objective " + name_of(policy), {"sft"}, {model_folder(to)}, "", {options_json(options), options_json(r.rl.reward), prompt, model}, {},
                    [=](StageRun& run) {
                      on_policy_stage(run, "sft", to, options, std::make_shared<Composite>(run.recipe.rl.reward, nullptr, ScoreScale{}, nullptr, options.max_completion_tokens),
                                      "study");

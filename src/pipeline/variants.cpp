@@ -133,7 +133,7 @@ void variant_stages(const Recipe& r, std::vector<Stage>& out, std::vector<std::s
     Stage stage{name, variant.set.empty() ? "the recipe as it is" : fmt::format("the recipe with {}", fmt::join(variant.set, ", ")), {"data", "rl", "policy_samples", "reward_model"},
                 {report::eval_file(name), "variants/" + variant.name + "/" + report::model_folder("dpo_plausible")}, "",
                 {options_json(c.policy_samples), options_json(c.reward_model), options_json(c.generator), options_json(c.negatives), options_json(c.preference_data), options_json(c.preference),
-                 options_json(c.views), options_json(c.eval), options_json(c.prompt), options_json(c.engine), options_json(c.model), c.rounds},
+                 options_json(c.views), options_json(c.eval), options_json(c.prompt), options_json(c.model), c.rounds},
                 given_files(c), [variant](StageRun& run) { variant_stage(run, variant); }, "variants/" + variant.name};
     if (!work.generator && work.from_generator) stage.needs.push_back("generator");
     if (!work.negatives) stage.needs.push_back("negatives_generator");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/error.h"
 #include "report/html.h"
 #include "report/headline.h"
 #include "report/sections.h"
@@ -10,7 +11,7 @@ namespace foil::report {
 namespace {
 
 constexpr double kNoGap = 0.25;  // of the correct answers' deviation
-constexpr size_t kShownExamples = 4, kMostExamples = 12, kMostCharacters = 6000, kMostWords = 500;
+constexpr size_t kShownExamples = 4, kMostExamples = 12, kMostBytes = 6000, kMostWords = 500;
 
 struct Example {
   std::string id, problem, answer, chosen;
@@ -102,12 +103,6 @@ std::string chips(const Pair& pair, const std::string& side) {
   return html.empty() ? "" : "<div class='chips'>" + html + "</div>";
 }
 
-std::string shortened(std::string text) {
-  if (text.size() <= kMostCharacters) return text;
-  text.resize(kMostCharacters);
-  return text.append(" […]");
-}
-
 std::string column(const std::string& title, Colour colour, const std::string& body, const std::string& score_chips) {
   return fmt::format("<div style='border-top-color:{}'><h4 style='color:{}'>{}</h4><pre>", css(colour), css(colour), title) + body + "</pre>" + score_chips + "</div>";
 }
@@ -124,13 +119,13 @@ std::string author(const Pair& pair, const std::string& side, const std::string&
 }
 
 std::string card(const Example& e) {
-  std::string html = "<div class='example'><div class='problem'>" + escape(shortened(e.problem));
+  std::string html = "<div class='example'><div class='problem'>" + escape(shortened(e.problem, kMostBytes));
   if (!e.answer.empty()) html += "\n<small>right answer: <b>" + escape(e.answer) + "</b></small>";
   html += "</div><div class='answers'>";
   const Pair* any = e.plausible ? e.plausible : e.rejection;
-  html += column("Right · " + author(*any, "chosen", "the policy’s own"), Colour::kBlue, escape(shortened(e.chosen)), chips(*any, "chosen"));
-  if (e.plausible) html += column("Wrong · plausible (" + author(*e.plausible, "rejected", "generator") + ")", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected)), chips(*e.plausible, "rejected"));
-  if (e.rejection) html += column("Wrong · rejection-sampled", Colour::kOrange, marked(e.chosen, shortened(e.rejection->rejected)), chips(*e.rejection, "rejected"));
+  html += column("Right · " + author(*any, "chosen", "the policy’s own"), Colour::kBlue, escape(shortened(e.chosen, kMostBytes)), chips(*any, "chosen"));
+  if (e.plausible) html += column("Wrong · plausible (" + author(*e.plausible, "rejected", "generator") + ")", Colour::kGreen, marked(e.chosen, shortened(e.plausible->rejected, kMostBytes)), chips(*e.plausible, "rejected"));
+  if (e.rejection) html += column("Wrong · rejection-sampled", Colour::kOrange, marked(e.chosen, shortened(e.rejection->rejected, kMostBytes)), chips(*e.rejection, "rejected"));
   return html + "</div></div>";
 }
 
@@ -213,7 +208,7 @@ std::string diversity_part(const eval::AuditResult& audit) {
   for (const auto& [name, d] : audit.diversity)
     html += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", escape(name == "generator" ? "the generator" : name == "policy" ? "the RL policy" : name),
                         count(double(d.samples)), count(double(d.problems)), percent(d.distinct_answer_share, 0), percent(d.distinct_4gram_share, 0),
-                        d.top_answer.empty() ? "–" : escape(d.top_answer.substr(0, 24)) + fmt::format("<small>{} of all</small>", percent(d.top_answer_share)),
+                        d.top_answer.empty() ? "–" : escape(shortened(d.top_answer, 24)) + fmt::format("<small>{} of all</small>", percent(d.top_answer_share)),
                         d.top_offset.empty() ? "–" : escape(d.top_offset[0] == '-' ? "−" + d.top_offset.substr(1) : d.top_offset) + fmt::format("<small>{} of the wrong numbers</small>", percent(d.top_offset_share)));
   return html + "</table></div>";
 }

@@ -1,11 +1,11 @@
 // The rewards of the on-policy loop, composed of named terms: right answers for the policy, plausible wrong ones for the generator.
 //
-// Plausible (METHODS §1, arXiv 2602.03516): a format miss or an unreadable answer is −1 and nothing else is computed; a right answer
+// Plausible (arXiv 2602.03516; docs/methods.md): a format miss or an unreadable answer is −1 and nothing else is computed; a right answer
 // is 0, and nothing can buy it back; else w_wrong + w_model·σ((s − μ⁺)/τ⁺) + w_judge·J, and at most 0 when J is below its floor.
 // Accuracy: 1 for a right answer, else 0; a format miss takes format_penalty off.
 //
 // Groups all of whose answers are right teach nothing by themselves; relative_length gives them a signal (Dissecting long-CoT reasoning
-// models, METHODS §2; scale unverified): scale·(mean length − length)/mean length, bounded ±0.5.
+// models, 2506.04913; scale unverified): scale·(mean length − length)/mean length, bounded ±0.5.
 #pragma once
 #include <map>
 #include <memory>

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "text/unicode.h"
 
 namespace foil {
 
@@ -69,7 +68,7 @@ std::vector<std::optional<RubricScores>> GeneratorJudge::judge(std::span<const J
     FOIL_CHECK(replies.size() == open.size());
     std::vector<size_t> again;
     if (attempt + 1 == options_.attempts && open.size() == items.size() && items.size() >= 4 && std::none_of(replies.begin(), replies.end(), [](const Sample& s) { return read_judgement(s.text).has_value(); }))
-      throw Error(fmt::format("none of {} replies of the judge is a judgement; the last: {}", int64_t(items.size()) * options_.attempts, text::repair_utf8(replies.back().text.substr(0, 200))), generator_->describe(),
+      throw Error(fmt::format("none of {} replies of the judge is a judgement; the last: {}", int64_t(items.size()) * options_.attempts, shortened(replies.back().text, 200)), generator_->describe(),
                   "use a stronger model as judge, a larger max_tokens, or a rubric that says more plainly what to reply");
     for (size_t k = 0; k < open.size(); ++k) {
       out[open[k]] = read_judgement(replies[k].text);

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "text/unicode.h"
 
 namespace foil {
 
@@ -87,7 +86,7 @@ std::vector<StepVerdicts> GeneratorStepJudge::judge(const ProblemIndex& problems
     open = std::move(again);
   }
   if (asked >= 4 && open.size() == asked)
-    throw Error(fmt::format("none of {} replies of the step judge can be read; the last: {}", int64_t(asked) * options_.attempts, text::repair_utf8(last.substr(0, 200))), generator_->describe(),
+    throw Error(fmt::format("none of {} replies of the step judge can be read; the last: {}", int64_t(asked) * options_.attempts, shortened(last, 200)), generator_->describe(),
                 "use a stronger model as judge, a larger max_tokens, or a request that says more plainly what to reply");
   return out;
 }

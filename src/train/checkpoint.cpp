@@ -26,6 +26,14 @@ void CheckpointOptions::validate(const std::string& where) const {
   if (keep_last < 1) throw UsageError("keep_last must be at least 1", where, "a resume needs one checkpoint");
 }
 
+json lasting_options(json options) {
+  if (options.is_object())
+    for (const char* key : {"checkpoint", "micro_batch_tokens", "recompute", "keep_sampled", "validate_every", "ratio_tolerance", "give_up_after"}) options.erase(key);
+  if (options.is_structured())
+    for (auto& part : options) part = lasting_options(std::move(part));
+  return options;
+}
+
 CheckpointStore::CheckpointStore(fs::path folder, const CheckpointOptions& options, json fingerprint)
     : folder_(std::move(folder)), options_(options), fingerprint_(std::move(fingerprint)), last_(std::chrono::steady_clock::now()) {
   std::error_code ec;

@@ -36,6 +36,10 @@ struct CheckpointOptions {
   void validate(const std::string& where) const;
 };
 
+// `options` without what a run may change between two attempts, its results the same but for rounding: checkpoint, micro_batch_tokens,
+// recompute, keep_sampled, validate_every, ratio_tolerance, give_up_after, wherever they stand in it. For fingerprints and the keys of stages.
+nlohmann::json lasting_options(nlohmann::json options);
+
 struct TrainingState {
   int64_t step = 0;                                // finished steps
   std::map<std::string, at::Tensor> weights;

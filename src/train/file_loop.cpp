@@ -76,8 +76,6 @@ FileLoopResult train_from_file(nn::Transformer& model, FileTask& task, const Fil
     throw Error("there is no record to train on", context.stage, task.size() == 0 ? "look at the stage that made the records, or at the records dropped as too long above" : "lower validation_share");
   if (context.size() > 1 && !task.shares_work()) throw UsageError("this loss keeps a running state that several processes would not share", context.stage, "train it with one process, or use loss: kto");
   task.prepare(model, context, options);
-  for (const char* key : {"checkpoint", "recompute", "validate_every"}) options_json.erase(key);
-  if (options_json.contains("batch")) options_json["batch"].erase("micro_batch_tokens");
   Session session(context, model, task.extra_parameters(), options.optimizer, options.checkpoint, std::move(options_json), task.data_hash());
   session.keep(task.kept_tensors());
   const auto n = int64_t(records.training.size());

@@ -425,12 +425,6 @@ std::vector<PolicyProblem> that_fit(const std::vector<PolicyProblem>& problems, 
   return out;
 }
 
-nlohmann::json fingerprint_options(const OnPolicyOptions& options) {
-  nlohmann::json out(config::to_json(options));
-  for (const char* key : {"checkpoint", "micro_batch_tokens", "recompute", "keep_sampled", "ratio_tolerance", "give_up_after"}) out.erase(key);
-  return out;
-}
-
 }  // namespace
 
 void CriticOptions::validate(const std::string& where) const {
@@ -503,7 +497,7 @@ OnPolicyResult train_on_policy(nn::Transformer& policy, const std::vector<Policy
 
   at::Tensor critic;
   if (ppo) critic = at::zeros({1, policy.config().hidden_size}, at::kFloat).to(policy.device());
-  Session session(context, policy, ppo ? std::vector<NamedTensor>{{"critic.weight", critic}} : std::vector<NamedTensor>{}, options.optimizer, options.checkpoint, fingerprint_options(options), data_hash(problems));
+  Session session(context, policy, ppo ? std::vector<NamedTensor>{{"critic.weight", critic}} : std::vector<NamedTensor>{}, options.optimizer, options.checkpoint, nlohmann::json(config::to_json(options)), data_hash(problems));
   const auto counters = session.resume(options.steps, options.steps * options.updates_per_batch * options.minibatches);
   int64_t cursor = counters.value("cursor", int64_t{0}), silent = counters.value("silent_steps", int64_t{0});
   RolloutStep rollouts(problems, sampler, reward, options, context);

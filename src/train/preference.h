@@ -32,7 +32,7 @@ enum class Curriculum { kNone, kEasyFirst, kHardFirst };
 inline constexpr std::pair<Curriculum, const char*> kCurriculumNames[] = {{Curriculum::kNone, "none"}, {Curriculum::kEasyFirst, "easy_first"}, {Curriculum::kHardFirst, "hard_first"}};
 inline auto& enum_names(Curriculum) { return kCurriculumNames; }
 
-// MMBS (Si et al. 2022, arXiv 2210.04563, carried over from visual question answering; form of METHODS §8): InfoNCE over the mean last
+// MMBS (Si et al. 2022, arXiv 2210.04563, carried over from visual question answering; docs/methods.md): InfoNCE over the mean last
 // hidden state of chosen answers. Anchor and its view without surface cues belong together; the answers of other problems in the
 // micro-batch and the pair's own rejected ones do not. Biased pairs weigh more instead of being dropped: 1 + biased_weight · bias.
 struct ContrastiveOptions {

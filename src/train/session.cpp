@@ -54,7 +54,7 @@ static json fingerprint_of(const StageContext& context, const nn::Transformer& m
   std::map<std::string, at::Tensor> weights = model.parameters();
   for (const auto& [name, tensor] : extra) weights[name] = tensor;
   json out = context.fingerprint;
-  const json flat = options.flatten();
+  const json flat = lasting_options(options).flatten();
   for (const auto& [key, value] : flat.items()) out["options" + key] = value;
   out["start weights"] = weights_hash(weights);
   out["data"] = data_hash;

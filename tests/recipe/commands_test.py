@@ -56,7 +56,7 @@ plan = good(*demo(work / "run", "--dry-run"))
 check("to do" in plan.stdout and "dpo_plausible" in plan.stdout and not (work / "run/models").exists(), f"--dry-run: {plan.stdout}")
 good(*demo(work / "run", "--until", "sft"))
 check((work / "run/models/sft/model.safetensors").exists() and not (work / "run/models/rl").exists(), "--until sft went further, or not so far")
-for change, state in (("seed=1", "done"), ("sft.batch.epochs=2", "changed")):
+for change, state in (("seed=1", "done"), ("sft.batch.micro_batch_tokens=999", "done"), ("engine.kv_memory_mb=300", "done"), ("sft.batch.epochs=2", "changed")):
     plan = good(*demo(work / "run", "--dry-run", "--set", change)).stdout
     check(next(line for line in plan.splitlines() if line.startswith("sft ")).split()[1] == state, f"--dry-run with {change}: {plan}")
 policy, problems = work / "run/models/sft", work / "run/data/train.jsonl"
@@ -117,7 +117,7 @@ KINDS = {
     "preference": ["-d", work / "pairs.jsonl", "--epochs", 8, "--batch-size", 16],
 }
 for kind, options in KINDS.items():
-    command = ["train", kind, "-m", policy, *options, *PROMPT, "--every-steps", 1]
+    command = ["train", kind, "-m", policy, *options, *(PROMPT if kind != "preference" else []), "--every-steps", 1]
     start = time.time()
     good(*command, "-o", work / f"{kind}-whole")
     seconds = time.time() - start
@@ -154,10 +154,11 @@ compared = good("eval", "-m", work / "preference-whole", "-b", work / "run/data/
 check("negative flips" in compared.stdout, f"foil eval --against: {compared.stdout}")
 
 # The plug-and-play part.
-good("negatives", "-m", policy, "-p", problems, "-o", work / "negatives.jsonl", "--limit", 60, "-n", 4, "--steps", 2, "--max-tokens", 96, "--answer", "hash", *PROMPT,
+good("negatives", "-m", policy, "-p", problems, "-o", work / "negatives.jsonl", "--limit", 60, "-n", 4, "--steps", 2, "--max-tokens", 96, "--answer", "hash", "--prompt", "{problem}",
      "--set", "generator.problems_per_step=8", "--set", "generator.group_size=4", "--set", "generator.give_up_after=0")
 made = records(work / "negatives.jsonl")
 check(made and all(p["chosen"] != p["rejected"] for p in made), "foil negatives made no pairs")
+check(all([m["role"] for m in p["prompt"] + p["chosen"] + p["rejected"]] == ["user", "assistant", "assistant"] for p in made), f"foil negatives: pairs of a chat model are messages: {made[0]}")
 sampled = {s["problem_id"] for s in records(work / "negatives.jsonl.work/samples/policy.jsonl")}
 check(len(sampled) == 60, f"foil negatives of a file named train.jsonl asked for 60 problems, sampled {len(sampled)}")
 
@@ -172,7 +173,15 @@ facts = json.loads(good("info", policy, "--json").stdout)
 check(facts["model"]["parameters"] > 100_000 and facts["cores"] >= 1 and facts["tokenizer"]["tokens"] == facts["model"]["vocabulary"], f"foil info --json: {facts}")
 good("convert", policy, work / "half", "--dtype", "bf16")
 check((work / "half/model.safetensors").stat().st_size < 0.6 * (policy / "model.safetensors").stat().st_size, "foil convert --dtype bf16 did not halve the weights")
-check(good("completion", "bash").stdout.count("preference") >= 1, "foil completion bash knows no preference")
+for words, expected in [(["foil", "tra"], "train"), (["foil", "train", "pref"], "preference"), (["foil", "train", "sft", "-m", "model", "--l"], "--lr"),
+                        (["foil", "pair", "--any"], "--any-format"), (["foil", "data", "ch"], "check"), (["foil", "verify", "--bud"], "--budget")]:
+    script = f"{good('completion', 'bash').stdout}\nCOMP_WORDS=({' '.join(words)})\nCOMP_CWORD={len(words) - 1}\n_foil\necho ${{COMPREPLY[@]}}"
+    said = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    check(expected in said.stdout.split() and not said.stderr, f"foil completion bash: {' '.join(words)} gives {said.stdout}{said.stderr}")
+check("complete -c foil" in good("completion", "fish").stdout, "foil completion fish")
+check("  group_size: 8  # " in good("run", "--options").stdout, "foil run --options: no group_size")
+(work / "everything.yaml").write_text(good("run", recipe, "--options").stdout)
+good("run", work / "everything.yaml", "--dry-run")
 
 shutil.rmtree(work)
 print(f"{checks} passed, 0 failed")

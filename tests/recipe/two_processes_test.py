@@ -77,7 +77,7 @@ KINDS = {
 }
 before = weights(policy)
 for kind, options in KINDS.items():
-    command = ["train", kind, "-m", policy, *options, *PROMPT]
+    command = ["train", kind, "-m", policy, *options, *(PROMPT if kind != "preference" else [])]
     one = start([*command, "-o", work / f"{kind}-one"])
     error = one.communicate()[1]
     check(one.returncode == 0, f"{kind} with one process: {error}")

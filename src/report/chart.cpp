@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "report/html.h"
 
@@ -13,7 +14,7 @@ constexpr size_t kMostPoints = 240, kSmoothFrom = 80;
 
 std::string tick_text(double v, double step, bool as_percent) {
   if (v == 0) v = 0;  // never −0
-  if (as_percent) return fmt::format("{:.{}f}%", 100 * v, step < 0.01 ? 1 : 0);
+  if (as_percent) return tick_text(100 * v, 100 * step, false) + "%";
   if (v != 0 && (std::abs(v) >= 1e5 || step < 1e-4)) return fmt::format("{:.1e}", v);
   int digits = 0;
   for (double s = step; digits < 6 && std::abs(s - std::round(s)) > 1e-9; s *= 10) ++digits;
@@ -204,16 +205,28 @@ std::string histogram_chart(double low, double width, const std::vector<Bars>& g
   for (const auto& g : groups) by_mean.push_back(&g);
   std::sort(by_mean.begin(), by_mean.end(), [](const Bars* a, const Bars* b) { return a->mean < b->mean; });
   const auto place = [&](const Bars* g) { return x(std::clamp(g->mean, x.low, x.high)); };
-  double last = -1e9, level = 0;
-  for (size_t i = 0; i < by_mean.size(); ++i) {  // of two neighbours one writes to the left, the other to the right; further ones go lower
-    const auto* g = by_mean[i];
+  struct Label {
+    double from, to;
+    int level;
+  };
+  constexpr double kLabel = 44;  // room of one label
+  std::vector<Label> taken;
+  for (const auto* g : by_mean) {  // right or left of its line, where no other label is and no other line crosses it; else lower
     const double at = place(g);
-    const bool next_near = i + 1 < by_mean.size() && place(by_mean[i + 1]) - at < 46, last_near = at - last < 46;
-    level = last_near && next_near ? level + 15 : 0;
-    last = at;
-    const bool at_end = next_near || at > x.to - 40;
+    std::optional<Label> label;
+    for (int level = 0; !label; ++level)
+      for (const double from : {at + 4, at - 4 - kLabel}) {
+        const Label here{from, from + kLabel, level};
+        const auto overlaps = [&](const Label& other) { return other.level == level && other.from < here.to && here.from < other.to; };
+        const auto crosses = [&](const Bars* other) { return other != g && place(other) > here.from && place(other) < here.to; };
+        if (here.to > kWide || std::any_of(taken.begin(), taken.end(), overlaps) || (level < int(by_mean.size()) && std::any_of(by_mean.begin(), by_mean.end(), crosses))) continue;
+        label = here;
+        break;
+      }
+    taken.push_back(*label);
+    const bool left = label->from < at;
     svg += fmt::format("<line class='mean' style='stroke:{0}' x1='{1:.1f}' x2='{1:.1f}' y1='{2:.1f}' y2='{3:.1f}'/><text class='value' style='fill:{0}' text-anchor='{4}' x='{5:.1f}' y='{6:.1f}'>{7}</text>",
-                       css(g->colour), at, y.to, y.from, at_end ? "end" : "start", at + (at_end ? -4 : 4), y.to + 10 + level, signed_number(g->mean));
+                       css(g->colour), at, y.to, y.from, left ? "end" : "start", at + (left ? -4 : 4), y.to + 10 + 15 * label->level, signed_number(g->mean));
   }
   return svg + "</svg>";
 }

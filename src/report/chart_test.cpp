@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <cmath>
+#include <regex>
 
 #include "report/html.h"
 
@@ -52,6 +54,34 @@ TEST(HistogramChart, MeansAndShares) {
   EXPECT_THAT(svg, HasSubstr("−0.80"));
   EXPECT_THAT(svg, HasSubstr("right: 75.0 % of the answers score 0 to 0.500"));
   EXPECT_EQ(histogram_chart(0, 1, {}, "score"), "");
+}
+
+// Where each mean's label lies: [x from, x to, y], taken from the SVG.
+std::vector<std::array<double, 3>> labels_of(const std::string& svg) {
+  static const std::regex kLabel("<text class='value'[^>]*text-anchor='(start|end)' x='([0-9.]+)' y='([0-9.]+)'");
+  std::vector<std::array<double, 3>> out;
+  for (std::sregex_iterator m(svg.begin(), svg.end(), kLabel), end; m != end; ++m) {
+    const double x = std::stod((*m)[2]), y = std::stod((*m)[3]);
+    out.push_back((*m)[1] == "start" ? std::array{x, x + 40, y} : std::array{x - 40, x, y});
+  }
+  return out;
+}
+
+TEST(HistogramChart, LabelsOfMeansNeverOverlap) {
+  for (const std::vector<double>& means : {std::vector{-0.22, 0.22, 0.26}, {0.0, 0.0, 0.0, 0.0}, {-2.0, -1.99, 2.0, 1.99}, {0.1, 0.3, 0.5, 0.7}}) {
+    std::vector<Bars> groups;
+    for (const double mean : means) groups.push_back({"g", Colour::kBlue, std::vector<double>(20, 0.05), mean});
+    const auto labels = labels_of(histogram_chart(-2, 0.2, groups, "score"));
+    ASSERT_EQ(labels.size(), means.size());
+    for (size_t i = 0; i < labels.size(); ++i)
+      for (size_t k = 0; k < i; ++k) EXPECT_TRUE(labels[i][2] != labels[k][2] || labels[i][1] <= labels[k][0] || labels[k][1] <= labels[i][0]) << i << " over " << k;
+  }
+}
+
+TEST(HistogramChart, SharesOnTheAxisAreWritten) {  // not rounded: 2.5%, not 2%
+  const std::string svg = histogram_chart(-1, 0.5, {{"right", Colour::kBlue, {0.08, 0.04}, 0.4}}, "score");
+  EXPECT_THAT(svg, HasSubstr(">2.5%<"));
+  EXPECT_THAT(svg, HasSubstr(">5.0%<"));
 }
 
 TEST(Html, EscapesAndRepairs) {

@@ -33,7 +33,7 @@ struct BatchOptions {
     v("batch_size", batch_size, "records per update of the weights");
     v("epochs", epochs, "passes over the data");
     v("max_steps", max_steps, "stop after so many updates; 0: as epochs says");
-    v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results do not change");
+    v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results change with it only under contrastive terms");
     v("max_tokens", max_tokens, "longest prompt and completion together");
     v("too_long", too_long, "what happens to a record above max_tokens");
   }

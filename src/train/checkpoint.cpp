@@ -26,11 +26,28 @@ void CheckpointOptions::validate(const std::string& where) const {
   if (keep_last < 1) throw UsageError("keep_last must be at least 1", where, "a resume needs one checkpoint");
 }
 
-json lasting_options(json options) {
-  if (options.is_object())
-    for (const char* key : {"checkpoint", "micro_batch_tokens", "recompute", "keep_sampled", "validate_every", "ratio_tolerance", "give_up_after"}) options.erase(key);
+// Whether a loss in `options` is one of those that a micro-batch is more than memory to: averaged over its tokens, contrasted with its other texts.
+static bool counts_micro_batches(const json& options) {
+  if (!options.is_structured()) return options == "bnpo" || options == "micro_batch_token_mean";
+  for (const auto& [key, value] : options.items()) {
+    const json& weight = value.is_object() ? value.value("coefficient", json()) : value;
+    if (key == "contrastive" && weight.is_number() && weight != 0) return true;
+    if (counts_micro_batches(value)) return true;
+  }
+  return false;
+}
+
+static void erase_passing(json& options, bool keep_micro_batches) {
+  if (options.is_object()) {
+    for (const char* key : {"checkpoint", "recompute", "keep_sampled", "validate_every", "ratio_tolerance", "give_up_after"}) options.erase(key);
+    if (!keep_micro_batches) options.erase("micro_batch_tokens");
+  }
   if (options.is_structured())
-    for (auto& part : options) part = lasting_options(std::move(part));
+    for (auto& part : options) erase_passing(part, keep_micro_batches);
+}
+
+json lasting_options(json options) {
+  erase_passing(options, counts_micro_batches(options));
   return options;
 }
 

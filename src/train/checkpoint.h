@@ -38,7 +38,7 @@ struct CheckpointOptions {
 
 // `options` without what a run may change between two attempts, its results the same but for rounding: checkpoint, micro_batch_tokens,
 // recompute, keep_sampled, validate_every, ratio_tolerance, give_up_after, wherever they stand in it. For fingerprints and the keys of stages.
-// (Two losses average or contrast within a micro-batch, bnpo and the contrastive term of views: micro_batch_tokens counts there, and is left out all the same.)
+// Where a loss averages or contrasts within a micro-batch (bnpo, the contrastive terms of pairs and of reward models), micro_batch_tokens stays.
 nlohmann::json lasting_options(nlohmann::json options);
 
 struct TrainingState {

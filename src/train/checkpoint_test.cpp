@@ -36,6 +36,26 @@ std::string error_of(const std::function<void()>& work) {
   return "no error";
 }
 
+TEST(LastingOptions, MicroBatchesStayWhereALossCountsThem) {
+  using nlohmann::json;
+  const json plain = {{"loss", "grpo"}, {"contrastive", {{"coefficient", 0}}}, {"batch", {{"micro_batch_tokens", 100}, {"recompute", true}, {"batch_size", 8}}}, {"checkpoint", {{"keep_last", 2}}}};
+  json lasting = plain;
+  lasting.erase("checkpoint"), lasting["batch"] = {{"batch_size", 8}};
+  EXPECT_EQ(lasting_options(plain), lasting);
+
+  const auto keeps = [&](const char* key, const json& value) {
+    json options = plain;
+    options[key] = value;
+    return lasting_options(options)["batch"] == json{{"batch_size", 8}, {"micro_batch_tokens", 100}};
+  };
+  EXPECT_TRUE(keeps("loss", "bnpo"));
+  EXPECT_TRUE(keeps("aggregation", "micro_batch_token_mean"));
+  EXPECT_TRUE(keeps("contrastive", {{"coefficient", 0.1}}));  // of pairs
+  EXPECT_TRUE(keeps("contrastive", 0.1));                     // of reward models
+  EXPECT_FALSE(keeps("contrastive", 0));
+  EXPECT_FALSE(keeps("loss", "dapo"));
+}
+
 TEST(Checkpoints, NewestComesBackWholeAndOldOnesGo) {
   Folder dir;
   CheckpointStore store(dir.path, {.keep_last = 2}, {{"seed", 1}});

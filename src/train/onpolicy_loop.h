@@ -115,7 +115,7 @@ struct OnPolicyOptions {
     v("sampler_arithmetic", sampler_arithmetic, "same: the sampler's log-probabilities are the trainer's (local engine); other: truncated importance weights");
     v("ratio_tolerance", ratio_tolerance, "largest mean |trainer/sampler ratio - 1| accepted on the first step");
     v("give_up_after", give_up_after, "stop with an error after so many steps in a row in which no group had a signal; 0: never");
-    v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results do not change");
+    v("micro_batch_tokens", micro_batch_tokens, "tokens in one forward and backward pass; memory grows with it, results change with it only under bnpo");
     v("recompute", recompute, "save memory: keep only layer inputs and compute the rest again in the backward pass");
     v("keep_sampled", keep_sampled, "when a step's tokens all fit in one micro-batch, the local sampler keeps their activations and the first update needs no forward pass; results change by rounding only");
     v.group("optimizer", optimizer, "how the weights move");

@@ -1,5 +1,6 @@
 // foil negatives: the plug-and-play part. Model + problems → preference file.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 
 #include "app/engine/commands.h"
@@ -78,13 +79,18 @@ void declare_negatives(CLI::App& app) {
       throw UsageError("--ask needs --endpoint", "", "a local generator is trained, not asked");
     }
     if (a->judge.given()) recipe.generator.judge.kind = pipeline::JudgeKind::kEndpoint, recipe.generator.judge.endpoint = a->judge.settle(a->judge_model);
-    std::vector<std::string> set = a->set;
-    set.push_back("generator.reward.format.answer=" + a->answer);
+    std::vector<std::string> set = a->set;  // what is set there goes over the flag
+    set.insert(set.begin(), "generator.reward.format.answer=" + a->answer);
     const auto loaded = pipeline::load_model(a->model.path, a->model.model);
     a->model.settle(!loaded.tokenizer->chat_template().empty());
     recipe.prompt = a->model.prompt;
-    if (!app.count("--prompt") && (a->answer == "boxed" || a->answer == "hash")) recipe.prompt.text = a->answer;  // the wordings of these names
     config::apply(set, recipe);
+    std::string form;
+    for (const auto& [value, name] : kAnswerFormNames)
+      if (value == recipe.generator.reward.format.answer) form = name;
+    const bool worded = std::any_of(named_wordings().begin(), named_wordings().end(), [&](const auto& w) { return w.name == form; });
+    const bool own = app.count("--prompt") || std::any_of(set.begin(), set.end(), [](const auto& s) { return s.starts_with("prompt.text="); });
+    if (worded && !own) recipe.prompt.text = form;
     const Processes processes;
     const auto folder = pipeline::run(recipe, "", {"", "negatives", "foil negatives", processes.ranks()}, [](size_t, size_t, const pipeline::Stage& stage, const std::string& state, double) {
       if (state == "running") std::fprintf(stderr, "%s: %s\n", stage.name.c_str(), stage.summary.c_str());

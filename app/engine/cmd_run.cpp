@@ -56,7 +56,12 @@ void declare_run(CLI::App& app) {
   app.callback([a] {
     if (a->recipe.empty() && !a->options) throw UsageError("no recipe is named", "foil run", "foil run recipes/demo.yaml; foil run --options prints what a recipe can hold");
     if (a->options) {
-      const auto recipe = a->recipe.empty() ? pipeline::Recipe{} : pipeline::load_recipe(a->recipe, a->set, a->profile);
+      if (a->recipe.empty() && !a->profile.empty()) throw UsageError("--profile is given, but no recipe that has it", "foil run --options", "foil run recipes/demo.yaml --options --profile short");
+      pipeline::Recipe recipe;
+      if (a->recipe.empty())
+        config::apply(a->set, recipe);
+      else
+        recipe = pipeline::load_recipe(a->recipe, a->set, a->profile);
       std::printf("%s", config::commented_yaml(config::fields(recipe)).c_str());
       return;
     }

@@ -95,7 +95,9 @@ void declare_score(CLI::App& app) {
     if (policy) {
       std::vector<Prompt> rendered;
       for (const auto& [id, text] : prompts) rendered.push_back({id, text, {}});
-      pipeline::score_logprobs(*policy, rendered, samples);
+      std::vector<Sample*> all;
+      for (auto& s : samples) all.push_back(&s);
+      pipeline::score_logprobs(*policy, rendered, all, "likelihood");
     }
     write_jsonl(a->output, samples);
     std::filesystem::remove(a->output + ".judge");

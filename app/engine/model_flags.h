@@ -23,7 +23,7 @@ struct ModelFlags {
     app.add_option("--dtype", model.dtype, "f32 or bf16");
     app.add_option("--device", model.device, "auto, cpu or cuda");
     if (!with_prompt) return;
-    app.add_option("--prompt", prompt.text, "the prompt (or the user's message), {problem} filled in; or boxed, hash, question_answer: wordings for the form of the answer");
+    app.add_option("--prompt", prompt.text, "the prompt (or the user's message), {problem} filled in; or boxed, hash, tag, question_answer: wordings for the form of the answer");
     app.add_option("--examples", prompt.examples, "problems with solutions to show first: a file or a benchmark's name (gsm8k_train)");
     app.add_option("--shots", prompt.shots, "how many worked examples are shown");
     app.add_option("--system", prompt.system, "system message, with the model's chat template");

@@ -9,6 +9,7 @@ const std::vector<NamedWording>& named_wordings() {
   static const std::vector<NamedWording> wordings = {
       {"boxed", "{problem}\nPlease reason step by step, and put your final answer within \\boxed{}."},
       {"hash", "{problem}\nReason step by step. End with a line that holds only #### and the final answer."},
+      {"tag", "{problem}\nReason step by step, and put your final answer within <answer> </answer> tags."},
       {"question_answer", "Question: {problem}\nAnswer:"}};
   return wordings;
 }

@@ -16,7 +16,7 @@ struct PromptForm {
   std::string separator = "\n\n";   // plain: between examples
   template <class V>
   void visit(V& v) {
-    v("text", text, "the question as it is put, {problem} filled in; or boxed, hash, question_answer");
+    v("text", text, "the question as it is put, {problem} filled in; or boxed, hash, tag, question_answer");
     v("system", system, "system message of chat prompts");
     v("examples", examples, "problems with solutions to show first: a file or a benchmark's name");
     v("shots", shots, "how many worked examples are shown");
@@ -29,7 +29,7 @@ struct NamedWording {
   const char* name;
   const char* text;
 };
-// boxed: "{problem}\n… put your final answer within \boxed{}."; hash: "… #### answer"; question_answer: "Question: …\nAnswer:".
+// boxed: "{problem}\n… put your final answer within \boxed{}."; hash: "… #### answer"; tag: "… <answer> </answer> tags."; question_answer: "Question: …\nAnswer:".
 const std::vector<NamedWording>& named_wordings();
 
 class PromptMaker {

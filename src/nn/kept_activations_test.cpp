@@ -77,7 +77,7 @@ static void decode(const Transformer& m, KeptActivations& kept) {
     batch.tokens = at::tensor(ids, at::kLong), batch.positions = at::tensor(positions, at::kLong);
     const auto places = kept.add(texts);
     ASSERT_EQ(places.size(), ids.size());
-    for (const auto& job : attention_jobs(batch, 4, 2, at::get_num_threads())) most_shared = std::max(most_shared, job.shared);
+    for (const auto& job : attention_jobs(batch, 4, 2, cache.block_tokens(), at::get_num_threads())) most_shared = std::max(most_shared, job.shared);
     decoder.step(batch, cache, &kept, places);
   };
   // The prompt is run for each sample, kept once. Its full blocks are those of the first one's, read by one job for two samples.

@@ -83,7 +83,7 @@ at::Tensor PackedDecoder::step(const StepBatch& batch, KvCache& cache, const Kep
   const float *cosine = table.cosine.const_data_ptr<float>(), *sine = table.sine.const_data_ptr<float>();
   std::vector<const StepBatch::Sequence*> owner(static_cast<size_t>(rows));
   for (const auto& s : batch.sequences) std::fill(owner.begin() + s.begin, owner.begin() + s.end, &s);
-  const std::vector<AttentionJob> attention = attention_jobs(batch, heads, kv_heads, at::get_num_threads());
+  const std::vector<AttentionJob> attention = attention_jobs(batch, heads, kv_heads, cache.block_tokens(), at::get_num_threads());
   std::vector<PagedLayer> paged;
   for (size_t i = 0; i < layers_.size(); ++i) paged.emplace_back(cache, int64_t(i));
   FOIL_CHECK(!kept || (kept->keeps(model_) && int64_t(places.size()) == rows));

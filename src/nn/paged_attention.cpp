@@ -52,7 +52,7 @@ void write_token(const PagedLayer& layer, const StepBatch::Sequence& s, int64_t 
   }
 }
 
-std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads) {
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int64_t block_tokens, int threads) {
   std::vector<AttentionJob> jobs;
   std::vector<const StepBatch::Sequence*> decoding;
   for (const auto& s : batch.sequences) {
@@ -75,6 +75,8 @@ std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, 
       const auto& other = decoding[end]->blocks;
       shared = size_t(std::mismatch(s.blocks.begin(), s.blocks.begin() + ptrdiff_t(std::min(shared, other.size())), other.begin()).first - s.blocks.begin());
     }
+    if (end - i > 1)
+      for (size_t k = i; k < end; ++k) FOIL_CHECK(int64_t(shared) * block_tokens <= decoding[k]->context, "{} shared blocks of {} tokens, a context of {}", shared, block_tokens, decoding[k]->context);
     for (int64_t h = 0; h < kv_heads; ++h) jobs.push_back({{decoding.begin() + ptrdiff_t(i), decoding.begin() + ptrdiff_t(end)}, end - i > 1 ? int64_t(shared) : 0, h, 0, 1});
     i = end;
   }
@@ -94,10 +96,7 @@ void attend(const PagedLayer& layer, const AttentionJob& job, int64_t heads, con
     return buffer.data();
   };
   int64_t longest = 0;
-  for (const auto* s : job.sequences) {
-    longest = std::max(longest, s->context + job.first + job.rows);
-    FOIL_CHECK(common <= s->context, "{} tokens in shared blocks, a context of {}", common, s->context);
-  }
+  for (const auto* s : job.sequences) longest = std::max(longest, s->context + job.first + job.rows);
   // The queries of one product: the heads of the group of one row of each sequence (decode), or a block of rows of one head (prefill).
   const int64_t each = decoding ? group : job.rows, m = each * int64_t(job.sequences.size()), width = (longest + bt - 1) / bt * bt;
   float* scores = room(scratch.scores, m * width);
@@ -180,7 +179,7 @@ at::Tensor paged_attention(const at::Tensor& q_in, const at::Tensor& k_in, const
   float* op = out.mutable_data_ptr<float>();
   for (const auto& s : batch.sequences)
     for (int64_t r = s.begin; r < s.end; ++r) write_token(layer, s, s.context + r - s.begin, kp + r * kv_row, vp + r * kv_row);
-  const auto jobs = attention_jobs(batch, heads, layer.kv_heads, at::get_num_threads());
+  const auto jobs = attention_jobs(batch, heads, layer.kv_heads, layer.block_tokens, at::get_num_threads());
   at::parallel_for(0, int64_t(jobs.size()), 4, [&](int64_t begin, int64_t end) {
     AttentionScratch scratch;
     for (int64_t i = begin; i < end; ++i) attend(layer, jobs[size_t(i)], heads, qp, q_row, op, q_row, nullptr, scratch);

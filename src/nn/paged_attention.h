@@ -43,7 +43,7 @@ struct AttentionJob {
   int64_t shared, kv_head, first, rows;
 };
 // The dearest first. They point into `batch`. `threads` decides how many sequences share a job, and so changes no bit of a result.
-std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int threads);
+std::vector<AttentionJob> attention_jobs(const StepBatch& batch, int64_t heads, int64_t kv_heads, int64_t block_tokens, int threads);
 // Buffers of one thread; they grow, and hold nothing between calls.
 struct AttentionScratch {
   std::vector<float> scores, queries, results;

@@ -42,7 +42,7 @@ TEST(Panels, CompactGivesTheSameBits) {
 TEST(Panels, TransposedProductEqualsF64AndDoesNotDependOnTheThreads) {
   at::manual_seed(3);
   const int threads = at::get_num_threads();
-  for (const auto& [k, rows, columns] : {std::tuple{5, 7, 3}, {97, 50, 64}, {200, 300, 320}, {130, 601, 70}, {64, 96, 1000}}) {
+  for (const auto& [k, rows, columns] : {std::tuple{5, 7, 3}, {97, 50, 64}, {200, 300, 320}, {130, 601, 70}, {64, 96, 1000}, {64, 300, 600}}) {
     const at::Tensor a = at::randn({k, rows}), b = at::randn({k, columns});
     const Panels panels = Panels::of(b);
     const at::Tensor product = panels.transposed_product(a);

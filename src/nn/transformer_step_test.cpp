@@ -140,7 +140,7 @@ TEST(Step, SamplesOfOnePromptDoNotDependOnEachOther) {
   StepBatch batch;
   std::vector<int> samples;
   for (int i = 0; i < 20; ++i) samples.push_back(i), batch.sequences.push_back({i, i + 1, 10, {2, 0, int32_t(90 - i)}});
-  const auto jobs = attention_jobs(batch, 4, 2, 2);
+  const auto jobs = attention_jobs(batch, 4, 2, 4, 2);
   EXPECT_TRUE(std::any_of(jobs.begin(), jobs.end(), [](const AttentionJob& j) { return j.sequences.size() > 1 && j.shared == 2; }));
   const at::Tensor together = run(samples);
   for (const int sample : {0, 1, 6, 9, 18, 19}) {

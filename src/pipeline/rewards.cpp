@@ -88,6 +88,8 @@ train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::
   return train::train_on_policy(*model.model, problems, sampler, reward, options, context, reference.get());
 }
 
-std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm) { return std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer); }
+std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm, const std::string& label) {
+  return std::make_shared<rollout::RewardModelScorer>(rm.base.model, rm.head, rm.base.tokenizer, label);
+}
 
 }  // namespace foil::pipeline

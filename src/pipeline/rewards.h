@@ -24,6 +24,7 @@ void validate_reward(const RewardOptions& reward, const train::OnPolicyOptions& 
 train::OnPolicyResult train_policy(LoadedModel& model, const std::vector<train::PolicyProblem>& problems, std::shared_ptr<Composite> reward, const train::OnPolicyOptions& options,
                                    const rollout::EngineOptions& engine, const train::StageContext& context);
 
-std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm);
+// `label` shows in a progress bar; empty: none.
+std::shared_ptr<Scorer> reward_model_scorer(const LoadedRewardModel& rm, const std::string& label = "");
 
 }  // namespace foil::pipeline

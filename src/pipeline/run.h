@@ -43,7 +43,7 @@ struct StageRun {
   std::string own(const std::string& relative) const { return ranks ? relative + fmt::format(".rank{}", ranks->rank()) : relative; }
 };
 
-// The options of a section as they stand in a stage's key. The section `engine` stands in none: samples do not depend on it.
+// The options of a section as they stand in a stage's key. The section `engine` stands in none: samples do not depend on it (on a GPU: but for rounding).
 template <class T>
 nlohmann::json options_json(const T& options) {
   return train::lasting_options(nlohmann::json::parse(config::to_json(options).dump()));

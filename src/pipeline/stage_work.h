@@ -26,8 +26,8 @@ ByRewardModel by_reward_model(const StageRun& run, std::vector<Sample> samples);
 // The same, with judge and policy_logprob in their scores; the run's file is brought up to date.
 std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems);
 
-// The generator's composite reward, with the reward model scaled by the policy's right answers.
-std::shared_ptr<Composite> plausible_reward(const StageRun& run);
+// The generator's composite reward, with the reward model scaled by the policy's right answers. `label`: of the reward model's progress bar; empty: none.
+std::shared_ptr<Composite> plausible_reward(const StageRun& run, const std::string& label = "");
 // Rewards, judge and reward-model scores, policy_logprob and, for a separability ceiling, shallow of candidate negatives: what filters and
 // the report look at.
 void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <set>
 
 #include "base/error.h"
@@ -213,18 +214,18 @@ static void reward_model(StageRun& run) {
     for (const auto& [name, value] : result.validation) run.facts[name] = value;
   }
   const LoadedRewardModel rm = load_reward_model(run.model("reward"), run.recipe.model);
-  share_samples(run.ranks, samples, "scores", [&](std::vector<Sample>& mine) { score_samples(*reward_model_scorer(rm), prompt_map(run, *rm.base.tokenizer, problems), mine); });
+  share_samples(run.ranks, samples, "scores", [&](std::vector<Sample>& mine) { score_samples(*reward_model_scorer(rm, "reward model on the policy's samples"), prompt_map(run, *rm.base.tokenizer, problems), mine); });
   run.once("samples written", [&] { write_jsonl(run.path(report::samples_file("policy")), samples); });
   const ScoreScale scale = right_scale(run, samples);
   run.facts["mean_score_right"] = scale.mean, run.facts["deviation_right"] = scale.deviation;
 }
 
-std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
+std::shared_ptr<Composite> plausible_reward(const StageRun& run, const std::string& label) {
   const GeneratorSection& s = run.recipe.generator;
   std::shared_ptr<Scorer> scorer;
   ScoreScale scale;
   if (s.reward.weight_model != 0) {
-    scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model));
+    scorer = reward_model_scorer(load_reward_model(run.model("reward"), run.recipe.model), label);
     scale = right_scale(run, policy_sample_file(run));
   }
   auto judge = s.reward.weight_judge != 0 ? make_judge(s.judge, run.model("start"), run.recipe.model, run.recipe.engine, run.path(run.own("checkpoints/" + run.stage + "/judge.part"))) : nullptr;
@@ -234,14 +235,17 @@ std::shared_ptr<Composite> plausible_reward(const StageRun& run) {
 void score_candidates(StageRun& run, const LoadedModel& policy, const std::vector<Problem>& problems, std::vector<Sample>& made) {
   const ProblemIndex index(problems);
   const auto prompt_of = prompt_map(run, *policy.tokenizer, problems);
-  const auto reward = plausible_reward(run);
+  const auto reward = plausible_reward(run, "reward model on candidates");
   const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
   share_samples(run.ranks, made, "scores", [&](std::vector<Sample>& mine) {
     std::vector<const Problem*> at;
     std::vector<const std::string*> texts;
     for (const auto& s : mine) at.push_back(&index.at(s.problem_id)), texts.push_back(&prompt_of.at(s.problem_id));
     reward->apply(at, texts, mine);
-    score_logprobs(policy, prompts, mine);
+    std::vector<Sample*> wrong;  // right ones serve as no negative
+    for (auto& s : mine)
+      if (!s.correct.value_or(false)) wrong.push_back(&s);
+    score_logprobs(policy, prompts, wrong, "likelihood of candidates");
   });
   if (run.recipe.negatives.pairs.filter.max_shallow) eval::score_shallow(policy_sample_file(run), made);
 }
@@ -251,8 +255,19 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
   if (!own.empty() && own.front().scores.count("policy_logprob")) return own;
   const ProblemIndex index(problems);
   const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
+  const SamplingSection& sampling = run.recipe.policy_samples;
+  const bool as_scored = sampling.use.empty() && sampling.from == Answers::kModel && sampling.temperature == 1 && sampling.top_p == 1;  // the sampler's log-probabilities are those asked for
+  const auto eos = policy.tokenizer->eos();
   share_samples(run.ranks, own, "likelihoods", [&](std::vector<Sample>& mine) {
-    score_logprobs(policy, prompts, mine);
+    std::vector<Sample*> unknown;
+    for (auto& s : mine) {
+      const auto n = s.logprobs.size();
+      if (as_scored && eos && n != 0 && n == s.token_ids.size() && s.token_ids.back() == *eos)
+        s.scores["policy_logprob"] = std::accumulate(s.logprobs.begin(), s.logprobs.end(), 0.0) / double(n);
+      else
+        unknown.push_back(&s);
+    }
+    score_logprobs(policy, prompts, unknown, "likelihood of the policy's samples");
     RuleJudge rules;
     std::vector<JudgeItem> items;
     for (const auto& s : mine) items.push_back({index.at(s.problem_id).problem, s.text});

@@ -1,8 +1,11 @@
 #include "pipeline/workbench.h"
 
 #include <cmath>
+#include <optional>
+#include <span>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "io/jsonl.h"
 #include "base/random.h"
 #include "data/verification.h"
@@ -151,20 +154,35 @@ std::vector<train::ProcessExample> process_examples(const PromptSection& prompt,
   return out;
 }
 
-void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples) {
+void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, const std::vector<Sample*>& samples, const std::string& label) {
+  constexpr int64_t kMicroBatchTokens = 8192;
+  constexpr size_t kAtOnce = 1024;  // samples between two signs of progress
   std::map<std::string, train::Tokens> prompt_tokens;
   for (const auto& p : prompts) prompt_tokens.emplace(p.problem_id, model.tokenizer->encode(p.text));
   const train::Encoder encode = encoder(*model.tokenizer);
-  std::vector<train::Tokens> completions;
-  completions.reserve(samples.size());
-  std::vector<train::ScoredTokens> items;
-  for (const auto& s : samples) {
-    completions.push_back(train::encode_completion(encode, s.text));
-    items.push_back({&prompt_tokens.at(s.problem_id), {&completions.back()}});
+  std::optional<Progress> progress;
+  if (!label.empty() && !samples.empty()) progress.emplace(label, samples.size(), "samples");
+  for (size_t begin = 0; begin < samples.size(); begin += kAtOnce) {
+    const std::span<Sample* const> part(samples.data() + begin, std::min(kAtOnce, samples.size() - begin));
+    std::vector<train::Tokens> completions;
+    completions.reserve(part.size());
+    std::vector<train::ScoredTokens> items;
+    int64_t tokens = 0;  // of the last item
+    for (size_t i = 0; i < part.size(); ++i) {
+      completions.push_back(train::encode_completion(encode, part[i]->text));
+      const auto length = int64_t(completions.back().size());
+      if (i == 0 || part[i]->problem_id != part[i - 1]->problem_id || tokens + length > kMicroBatchTokens) {
+        items.push_back({&prompt_tokens.at(part[i]->problem_id), {}});
+        tokens = int64_t(items.back().prompt->size());
+      }
+      items.back().completions.push_back(&completions.back());
+      tokens += length;
+    }
+    const at::Tensor sums = train::summed_logprobs(*model.model, items, kMicroBatchTokens);
+    for (size_t i = 0; i < part.size(); ++i)
+      part[i]->scores["policy_logprob"] = double(sums[int64_t(i)].item<float>()) / double(std::max<size_t>(1, completions[i].size()));
+    if (progress) progress->add(part.size());
   }
-  const at::Tensor sums = train::summed_logprobs(*model.model, items, 8192);
-  for (size_t i = 0; i < samples.size(); ++i)
-    samples[i].scores["policy_logprob"] = double(sums[int64_t(i)].item<float>()) / double(std::max<size_t>(1, completions[i].size()));
 }
 
 }  // namespace foil::pipeline

@@ -60,7 +60,8 @@ std::vector<train::Example> outside_examples(const PromptSection& prompt, const 
 // Samples with steps, for a process reward model. Throws Error when a sample's problem is not among `problems`.
 std::vector<train::ProcessExample> process_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Sample>& samples, const std::vector<Problem>& problems);
 
-// Per-token log-probability of each sample under the model, into scores["policy_logprob"].
-void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, std::vector<Sample>& samples);
+// Per-token log-probability of each sample under the model, the end token counted, into scores["policy_logprob"]. Samples of one problem
+// that stand next to each other share its prompt. `label` shows in a progress bar; empty: none.
+void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, const std::vector<Sample*>& samples, const std::string& label);
 
 }  // namespace foil::pipeline

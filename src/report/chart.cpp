@@ -219,7 +219,7 @@ std::string histogram_chart(double low, double width, const std::vector<Bars>& g
         const Label here{from, from + kLabel, level};
         const auto overlaps = [&](const Label& other) { return other.level == level && other.from < here.to && here.from < other.to; };
         const auto crosses = [&](const Bars* other) { return other != g && place(other) > here.from && place(other) < here.to; };
-        if (here.to > kWide || std::any_of(taken.begin(), taken.end(), overlaps) || (level < int(by_mean.size()) && std::any_of(by_mean.begin(), by_mean.end(), crosses))) continue;
+        if (here.from < x.from || here.to > kWide || std::any_of(taken.begin(), taken.end(), overlaps) || (level < int(by_mean.size()) && std::any_of(by_mean.begin(), by_mean.end(), crosses))) continue;
         label = here;
         break;
       }

@@ -1,12 +1,16 @@
 #include "rollout/reward_model_scorer.h"
 
+#include <limits>
+#include <optional>
+
 #include "base/error.h"
 #include "base/progress.h"
 
 namespace foil::rollout {
 
-RewardModelScorer::RewardModelScorer(std::shared_ptr<const nn::Transformer> model, at::Tensor head, std::shared_ptr<const text::Tokenizer> tokenizer, int64_t batch_tokens)
-    : model_(std::move(model)), head_(std::move(head)), tokenizer_(std::move(tokenizer)), batch_tokens_(batch_tokens) {
+RewardModelScorer::RewardModelScorer(std::shared_ptr<const nn::Transformer> model, at::Tensor head, std::shared_ptr<const text::Tokenizer> tokenizer, std::string label,
+                                     int64_t batch_tokens)
+    : model_(std::move(model)), head_(std::move(head)), tokenizer_(std::move(tokenizer)), label_(std::move(label)), batch_tokens_(batch_tokens) {
   FOIL_CHECK(head_.dim() == 2 && head_.size(0) == 1 && head_.size(1) == model_->config().hidden_size);
 }
 
@@ -17,8 +21,11 @@ std::vector<double> RewardModelScorer::score(std::span<const Scored> items) {
   std::vector<double> out;
   out.reserve(items.size());
   const int64_t limit = model_->config().max_position_embeddings;
+  std::optional<Progress> progress;
+  if (!label_.empty() && !items.empty()) progress.emplace(label_, items.size(), "samples");
   for (size_t i = 0; i < items.size();) {
     throw_if_interrupted();
+    if (progress) progress->set(i);
     nn::BatchPacker packer;
     std::vector<int64_t> last;      // row of each scored item
     std::vector<size_t> where;      // its place in `out`
@@ -46,6 +53,7 @@ std::vector<double> RewardModelScorer::score(std::span<const Scored> items) {
     const at::Tensor scores = at::linear(hidden, head_.to(hidden.options())).flatten().to(at::kFloat).to(at::kCPU).contiguous();
     for (size_t k = 0; k < where.size(); ++k) out[where[k]] = scores.const_data_ptr<float>()[k];
   }
+  if (progress) progress->set(items.size());
   return out;
 }
 

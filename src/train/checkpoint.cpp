@@ -39,8 +39,9 @@ static bool counts_micro_batches(const json& options) {
 
 static void erase_passing(json& options, bool keep_micro_batches) {
   if (options.is_object()) {
-    for (const char* key : {"checkpoint", "recompute", "keep_sampled", "validate_every", "ratio_tolerance", "give_up_after"}) options.erase(key);
-    if (!keep_micro_batches) options.erase("micro_batch_tokens");
+    for (const char* key : {"checkpoint", "validate_every", "ratio_tolerance", "give_up_after"}) options.erase(key);
+    if (!keep_micro_batches)
+      for (const char* key : {"micro_batch_tokens", "recompute", "keep_sampled"}) options.erase(key);
   }
   if (options.is_structured())
     for (auto& part : options) erase_passing(part, keep_micro_batches);

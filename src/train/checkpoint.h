@@ -38,7 +38,8 @@ struct CheckpointOptions {
 
 // `options` without what a run may change between two attempts, its results the same but for rounding: checkpoint, micro_batch_tokens,
 // recompute, keep_sampled, validate_every, ratio_tolerance, give_up_after, wherever they stand in it. For fingerprints and the keys of stages.
-// Where a loss averages or contrasts within a micro-batch (bnpo, the contrastive terms of pairs and of reward models), micro_batch_tokens stays.
+// Where a loss averages or contrasts within a micro-batch (bnpo, the contrastive terms of pairs and of reward models), micro_batch_tokens and
+// what else decides how a step is cut, recompute and keep_sampled, stay.
 nlohmann::json lasting_options(nlohmann::json options);
 
 struct TrainingState {

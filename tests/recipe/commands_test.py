@@ -93,6 +93,9 @@ check([s["text"] for s in records(work / "other-seed.jsonl")] != [s["text"] for 
 good("score", "-s", work / "samples.jsonl", "-p", problems, "-o", work / "scored.jsonl", "--policy", policy, *PROMPT)
 scored = records(work / "scored.jsonl")
 check(len(scored) == 320 and all(s["reward"] == float(s.get("correct", False)) and s["scores"]["policy_logprob"] <= 0 for s in scored), "foil score")
+ended = [s for s in scored if s["finish_reason"] == "stop"]
+far = max(abs(s["scores"]["policy_logprob"] - sum(s["logprobs"]) / len(s["logprobs"])) for s in ended)
+check(len(ended) > 160 and far < 1e-3, f"foil score --policy and the sampler differ about a log-probability per token by {far}")
 gold = {p["id"]: p["answer"] for p in records(problems)}
 lines = "".join(json.dumps({"gold": gold[s["problem_id"]], "pred": s["text"]}) + "\n" for s in scored)
 verdicts = [json.loads(v)["verdict"] for v in subprocess.run([str(foil), "verify"], input=lines, capture_output=True, text=True).stdout.splitlines()]

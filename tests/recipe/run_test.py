@@ -66,6 +66,11 @@ pairs = [json.loads(line) for line in (work / "whole/pairs/plausible.jsonl").rea
 check(pairs and all(p["chosen"] != p["rejected"] and p["prompt"] for p in pairs), "the preference file is not in order")
 check(len(pairs) == len((work / "whole/pairs/rejection.jsonl").read_text().splitlines()), "the two kinds of pairs differ in number")
 
+own = [json.loads(line) for line in (work / "whole/samples/policy.jsonl").read_text().splitlines()]
+check(all("policy_logprob" in s["scores"] for s in own), "samples of the policy without policy_logprob")
+rejected = {(p["problem_id"], p["rejected"]): p["scores"]["rejected_policy_logprob"] for p in pairs}
+check(len(rejected) > 10 and all(-20 < x < 0 for x in rejected.values()), f"likelihoods of negatives: {rejected}")
+
 # A second time nothing is left to do.
 start = time.time()
 again = run(command(work / "whole"))

@@ -85,9 +85,7 @@ void declare_negatives(CLI::App& app) {
     a->model.settle(!loaded.tokenizer->chat_template().empty());
     recipe.prompt = a->model.prompt;
     config::apply(set, recipe);
-    std::string form;
-    for (const auto& [value, name] : kAnswerFormNames)
-      if (value == recipe.generator.reward.format.answer) form = name;
+    const auto form = config::to_json(recipe.generator.reward.format).at("answer").get<std::string>();
     const bool worded = std::any_of(named_wordings().begin(), named_wordings().end(), [&](const auto& w) { return w.name == form; });
     const bool own = app.count("--prompt") || std::any_of(set.begin(), set.end(), [](const auto& s) { return s.starts_with("prompt.text="); });
     if (worded && !own) recipe.prompt.text = form;

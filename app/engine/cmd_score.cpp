@@ -93,11 +93,9 @@ void declare_score(CLI::App& app) {
     Composite composite(a->reward, scorer, {a->scale_mean, a->scale_deviation}, judge_backend, 0);
     composite.apply(at, texts, samples);
     if (policy) {
-      std::vector<Prompt> rendered;
-      for (const auto& [id, text] : prompts) rendered.push_back({id, text, {}});
       std::vector<Sample*> all;
       for (auto& s : samples) all.push_back(&s);
-      pipeline::score_logprobs(*policy, rendered, all, "likelihood");
+      pipeline::score_logprobs(*policy, prompts, all, "likelihood");
     }
     write_jsonl(a->output, samples);
     std::filesystem::remove(a->output + ".judge");

@@ -236,7 +236,6 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
   const ProblemIndex index(problems);
   const auto prompt_of = prompt_map(run, *policy.tokenizer, problems);
   const auto reward = plausible_reward(run, "reward model on candidates");
-  const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
   share_samples(run.ranks, made, "scores", [&](std::vector<Sample>& mine) {
     std::vector<const Problem*> at;
     std::vector<const std::string*> texts;
@@ -245,7 +244,7 @@ void score_candidates(StageRun& run, const LoadedModel& policy, const std::vecto
     std::vector<Sample*> wrong;  // right ones serve as no negative
     for (auto& s : mine)
       if (!s.correct.value_or(false)) wrong.push_back(&s);
-    score_logprobs(policy, prompts, wrong, "likelihood of candidates");
+    score_logprobs(policy, prompt_of, wrong, "likelihood of candidates");
   });
   if (run.recipe.negatives.pairs.filter.max_shallow) eval::score_shallow(policy_sample_file(run), made);
 }
@@ -254,20 +253,18 @@ std::vector<Sample> scored_policy_samples(StageRun& run, const LoadedModel& poli
   auto own = policy_sample_file(run);
   if (!own.empty() && own.front().scores.count("policy_logprob")) return own;
   const ProblemIndex index(problems);
-  const auto prompts = Prompter(run.recipe.prompt, *policy.tokenizer)(problems);
+  const auto prompt_of = prompt_map(run, *policy.tokenizer, problems);
   const SamplingSection& sampling = run.recipe.policy_samples;
   const bool as_scored = sampling.use.empty() && sampling.from == Answers::kModel && sampling.temperature == 1 && sampling.top_p == 1;  // the sampler's log-probabilities are those asked for
-  const auto eos = policy.tokenizer->eos();
   share_samples(run.ranks, own, "likelihoods", [&](std::vector<Sample>& mine) {
     std::vector<Sample*> unknown;
     for (auto& s : mine) {
-      const auto n = s.logprobs.size();
-      if (as_scored && eos && n != 0 && n == s.token_ids.size() && s.token_ids.back() == *eos)
-        s.scores["policy_logprob"] = std::accumulate(s.logprobs.begin(), s.logprobs.end(), 0.0) / double(n);
+      if (as_scored && s.logprobs.size() == s.token_ids.size() && completion_tokens(*policy.tokenizer, s.text) == s.token_ids)  // else cut, or encoded otherwise than sampled
+        s.scores["policy_logprob"] = std::accumulate(s.logprobs.begin(), s.logprobs.end(), 0.0) / double(s.logprobs.size());
       else
         unknown.push_back(&s);
     }
-    score_logprobs(policy, prompts, unknown, "likelihood of the policy's samples");
+    score_logprobs(policy, prompt_of, unknown, "likelihood of the policy's samples");
     RuleJudge rules;
     std::vector<JudgeItem> items;
     for (const auto& s : mine) items.push_back({index.at(s.problem_id).problem, s.text});

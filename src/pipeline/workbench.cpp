@@ -1,7 +1,6 @@
 #include "pipeline/workbench.h"
 
 #include <cmath>
-#include <optional>
 #include <span>
 
 #include "base/error.h"
@@ -154,14 +153,14 @@ std::vector<train::ProcessExample> process_examples(const PromptSection& prompt,
   return out;
 }
 
-void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, const std::vector<Sample*>& samples, const std::string& label) {
+void score_logprobs(const LoadedModel& model, const std::map<std::string, std::string>& prompt_of, const std::vector<Sample*>& samples, const std::string& label) {
+  if (samples.empty()) return;
   constexpr int64_t kMicroBatchTokens = 8192;
   constexpr size_t kAtOnce = 1024;  // samples between two signs of progress
   std::map<std::string, train::Tokens> prompt_tokens;
-  for (const auto& p : prompts) prompt_tokens.emplace(p.problem_id, model.tokenizer->encode(p.text));
+  for (const auto& [id, text] : prompt_of) prompt_tokens.emplace(id, model.tokenizer->encode(text));
   const train::Encoder encode = encoder(*model.tokenizer);
-  std::optional<Progress> progress;
-  if (!label.empty() && !samples.empty()) progress.emplace(label, samples.size(), "samples");
+  Progress progress(label, samples.size(), "samples");
   for (size_t begin = 0; begin < samples.size(); begin += kAtOnce) {
     const std::span<Sample* const> part(samples.data() + begin, std::min(kAtOnce, samples.size() - begin));
     std::vector<train::Tokens> completions;
@@ -181,7 +180,7 @@ void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts
     const at::Tensor sums = train::summed_logprobs(*model.model, items, kMicroBatchTokens);
     for (size_t i = 0; i < part.size(); ++i)
       part[i]->scores["policy_logprob"] = double(sums[int64_t(i)].item<float>()) / double(std::max<size_t>(1, completions[i].size()));
-    if (progress) progress->add(part.size());
+    progress.add(part.size());
   }
 }
 

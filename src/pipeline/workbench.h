@@ -1,6 +1,7 @@
 // Models, tokenizers, prompts and problem sets as the stages and the single commands need them.
 #pragma once
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -61,7 +62,7 @@ std::vector<train::Example> outside_examples(const PromptSection& prompt, const 
 std::vector<train::ProcessExample> process_examples(const PromptSection& prompt, const text::Tokenizer& tokenizer, const std::vector<Sample>& samples, const std::vector<Problem>& problems);
 
 // Per-token log-probability of each sample under the model, the end token counted, into scores["policy_logprob"]. Samples of one problem
-// that stand next to each other share its prompt. `label` shows in a progress bar; empty: none.
-void score_logprobs(const LoadedModel& model, const std::vector<Prompt>& prompts, const std::vector<Sample*>& samples, const std::string& label);
+// that stand next to each other share its prompt. prompt_of: rendered, by problem. `label` shows in a progress bar.
+void score_logprobs(const LoadedModel& model, const std::map<std::string, std::string>& prompt_of, const std::vector<Sample*>& samples, const std::string& label);
 
 }  // namespace foil::pipeline

@@ -165,12 +165,11 @@ check(all([m["role"] for m in p["prompt"] + p["chosen"] + p["rejected"]] == ["us
 sampled = {s["problem_id"] for s in records(work / "negatives.jsonl.work/samples/policy.jsonl")}
 check(len(sampled) == 60, f"foil negatives of a file named train.jsonl asked for 60 problems, sampled {len(sampled)}")
 
-# Without --prompt the model is asked for the form of --answer, or of --set; a wording of one's own stays. (The run ends early: there is no such sample file.)
+# Without --prompt the model is asked for the form of --answer, or of --set; a wording of one's own stays. (What becomes of the run is no matter here.)
 for flags, asked in ((["--answer", "hash"], "text: hash\n"), (["--answer", "tag"], "text: tag\n"), (["--set", "generator.reward.format.answer=boxed", "--answer", "hash"], "text: boxed\n"),
                      (["--answer", "any"], "text: \"{problem}\"\n"), (["--answer", "tag", "--set", "prompt.text={problem}"], "text: \"{problem}\"\n"),
                      (["--answer", "tag", "--prompt", "Solve: {problem}"], "text: \"Solve: {problem}\"\n")):
-    output = work / "asked.jsonl"
-    run("negatives", "-m", policy, "-p", problems, "-o", output, "--limit", 1, "-n", 1, "--steps", 1, "--max-tokens", 4, *flags)
+    run("negatives", "-m", policy, "-p", problems, "-o", work / "asked.jsonl", "--limit", 1, "-n", 1, "--steps", 1, "--max-tokens", 4, *flags)
     resolved = (work / "asked.jsonl.work/config.yaml").read_text()
     check(asked in resolved, f"foil negatives {flags} asks otherwise than {asked!r}:\n{resolved[:2000]}")
 
